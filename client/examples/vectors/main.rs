@@ -1,0 +1,23 @@
+//! Writes the test vectors of FORMAT.md: `cargo run -p keybackup --example vectors`.
+//!
+//! Every case has random bytes of its own, from its name, so that a new one changes no other; and
+//! what was written once is never changed: a test holds this program to the committed files.
+
+mod case;
+mod cases;
+mod raw;
+
+use std::path::Path;
+use std::{fs, io};
+
+fn main() -> io::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
+    let cases = cases::all();
+    for case in &cases {
+        let file = root.join(case.file());
+        fs::create_dir_all(file.parent().unwrap_or(&root))?;
+        fs::write(file, case.to_text())?;
+    }
+    println!("{} vectors in {}", cases.len(), root.display());
+    Ok(())
+}

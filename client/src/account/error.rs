@@ -1,0 +1,46 @@
+//! Why a registration or login failed.
+
+use crate::keys::opaque::OpaqueError;
+use crate::keys::password::PreparationError;
+use crate::records::RecordError;
+use crate::remote::RemoteError;
+
+/// Why a registration or login failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccountError {
+    /// The server, or the way to it.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// The password holds what a password may not.
+    #[error(transparent)]
+    Password(#[from] PreparationError),
+    /// OPAQUE ended: wrong password, unknown address, or a server that is not the one that
+    /// registered it. The protocol can't tell them apart.
+    #[error(transparent)]
+    Opaque(#[from] OpaqueError),
+    /// The server's records have suites that this client does not have.
+    #[error("the server speaks suites {theirs:?}, and this client only suite 1")]
+    Suite {
+        /// What it speaks.
+        theirs: Vec<u8>,
+    },
+    /// An answer whose fields contradict the API.
+    #[error("the server's answer is not what the API says")]
+    BadAnswer,
+    /// An answer without a slot that every epoch has. Never taken for an empty one.
+    #[error("the server's answer misses the {slot} slot")]
+    MissingSlot {
+        /// Which one.
+        slot: &'static str,
+    },
+    /// A slot or keyring does not open under a key that OPAQUE has just proven right.
+    #[error("the account's keys at the server are damaged or forged")]
+    Damaged(#[source] RecordError),
+    /// Sealing failed.
+    #[error("sealing the new account failed")]
+    Seal(#[source] RecordError),
+    /// The answer to the last step was lost: the account may exist or not.
+    #[error("the server's last answer was lost, so the account may exist or not")]
+    InDoubt(#[source] RemoteError),
+}

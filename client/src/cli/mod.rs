@@ -1,0 +1,290 @@
+//! The command line: every command and option, with the help that people read. It decides
+//! nothing; what may also come from the environment or the configuration is decided in
+//! [`crate::config`]. Secrets are never arguments.
+#![expect(clippy::doc_markdown, reason = "comments on options are help texts, shown as they are")]
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+mod global;
+mod parse;
+mod target;
+
+pub use global::{ColorWhen, Global, PasswordFlags, ProgressMode, StoreKind};
+pub use parse::{Stop, command, parse};
+pub use target::Target;
+
+/// Back up persona directories, sealed on this device: the server can't read them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "keybackup",
+    bin_name = "keybackup",
+    version,
+    max_term_width = 100,
+    propagate_version = false,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = parse::AFTER_HELP
+)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make an account, and its recovery phrase
+    ///
+    /// The twelve words of the phrase open everything when the password is lost. They are shown
+    /// once and two of them asked back, or written to --recovery-file, before the account exists.
+    Register(Register),
+    /// Log this device in to an account
+    Login(Login),
+    /// End this device's login
+    ///
+    /// What this device has seen of the account is kept, so that it still notices a server that
+    /// goes back in time.
+    Logout,
+    /// Tell server, account, device, and what is where
+    Status,
+    /// Back up a persona, if it changed
+    ///
+    /// Without an argument: the only persona there is, or the one that is chosen. Symbolic links,
+    /// sockets and devices stop a push unless they are excluded, by --exclude or a file
+    /// .keybackupignore in the directory, or skipped. --all leaves out directories whose names
+    /// begin with a dot; each of them can be named.
+    Push(Push),
+    /// Get a persona back
+    ///
+    /// Without a directory it goes where it belongs in the personas directory. It appears whole or
+    /// not at all. Different data that are there already are never overwritten: with --force they
+    /// are kept aside.
+    Pull(Pull),
+    /// List the personas that are backed up
+    List,
+    /// List the files in the backup of a persona
+    Files(Files),
+    /// Write one file of a backup to standard output
+    Cat(Cat),
+    /// Tell how the local directory differs from the backup
+    Diff(Diff),
+    /// Download and authenticate a backup without writing it: proof that a pull would work
+    Verify(Verify),
+    /// Give a persona another name
+    Rename(Rename),
+    /// Remove a persona from the server
+    ///
+    /// The local directory stays. The server keeps the bytes in its trash for 30 days.
+    Remove(Remove),
+    /// Back up a persona from a zip of the old Key Backup Service
+    Import(Import),
+    /// Check this device's set-up
+    Doctor,
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  keybackup completions bash > \
+                            ~/.local/share/bash-completion/completions/keybackup")]
+    Completions(Completions),
+    /// Write the manual pages into a directory
+    #[command(after_help = "Example:\n  keybackup man ~/.local/share/man/man1")]
+    Man(Man),
+}
+
+/// `register`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  keybackup register alice@example.org --server \
+                  https://keys.example.org\n  keybackup register alice@example.org \
+                  --password-file pw --recovery-file phrase.txt --no-input")]
+pub struct Register {
+    /// The account's e-mail address [default: --email, KEYBACKUP_EMAIL, the configuration]
+    #[arg(value_name = "EMAIL")]
+    pub address: Option<String>,
+    /// What to call this device [default: its host name]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// Invitation code, where the server asks for one
+    #[arg(long, value_name = "CODE")]
+    pub invite: Option<String>,
+    /// Write the recovery phrase to this new file instead of showing it
+    #[arg(long, value_name = "FILE")]
+    pub recovery_file: Option<PathBuf>,
+    /// Take a password that is guessed easily
+    #[arg(long)]
+    pub allow_weak_password: bool,
+}
+
+/// `login`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  keybackup login alice@example.org --server \
+                        https://keys.example.org\n  pass show keybackup | keybackup login \
+                        alice@example.org --password-stdin")]
+pub struct Login {
+    /// The account's e-mail address [default: --email, KEYBACKUP_EMAIL, the configuration]
+    #[arg(value_name = "EMAIL")]
+    pub address: Option<String>,
+    /// What to call this device [default: its host name]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+}
+
+/// `push`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  keybackup push work\n  keybackup push ./somewhere --name work\n  \
+                  keybackup push --all"
+)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one switch of the command line, independent of the others"
+)]
+pub struct Push {
+    /// A persona (name, nickname, id, or the start of one), or a directory: with a separator,
+    /// `.` or `..` it is a path
+    #[arg(value_name = "PERSONA|DIR", value_parser = target::parser())]
+    pub target: Option<Target>,
+    /// Name of the persona [default: the directory's]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Every persona in the personas directory
+    #[arg(long, conflicts_with_all = ["target", "name"])]
+    pub all: bool,
+    /// Push over a newer version, or under a name last pushed from another directory
+    #[arg(long)]
+    pub force: bool,
+    /// Only tell what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Read every file, also those whose size and times did not change
+    #[arg(long)]
+    pub rehash: bool,
+    /// Leave out what matches (as in .gitignore); may be given again
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Leave out symbolic links, sockets and devices, name them, and exit with 3
+    #[arg(long)]
+    pub skip_special: bool,
+}
+
+/// `pull`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  keybackup pull work\n  keybackup pull work ./elsewhere\n  \
+                  keybackup pull --all\n  keybackup pull work --zip work.zip")]
+pub struct Pull {
+    /// A persona (name, nickname, id, or the start of one)
+    #[arg(value_name = "PERSONA")]
+    pub persona: Option<String>,
+    /// Where to put it [default: its place in the personas directory]
+    #[arg(value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// Every persona of the account
+    #[arg(long, conflicts_with_all = ["persona", "directory", "zip"])]
+    pub all: bool,
+    /// Replace different data, and keep the old directory aside
+    #[arg(long)]
+    pub force: bool,
+    /// Only tell what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write an ordinary zip instead of a directory
+    #[arg(long, value_name = "FILE", conflicts_with = "directory")]
+    pub zip: Option<PathBuf>,
+}
+
+/// `files`.
+#[derive(Debug, Args)]
+pub struct Files {
+    /// A persona (name, nickname, id, or the start of one)
+    #[arg(value_name = "PERSONA")]
+    pub persona: String,
+}
+
+/// `cat`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  keybackup cat work persona.json")]
+pub struct Cat {
+    /// A persona (name, nickname, id, or the start of one)
+    #[arg(value_name = "PERSONA")]
+    pub persona: String,
+    /// The file, as `keybackup files` lists it
+    #[arg(value_name = "PATH")]
+    pub path: String,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// A persona, or a directory: with a separator, `.` or `..` it is a path
+    #[arg(value_name = "PERSONA", value_parser = target::parser())]
+    pub persona: Option<Target>,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// A persona (name, nickname, id, or the start of one)
+    #[arg(value_name = "PERSONA")]
+    pub persona: Option<String>,
+    /// Every persona of the account
+    #[arg(long, conflicts_with = "persona")]
+    pub all: bool,
+}
+
+/// `rename`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  keybackup rename work old-work")]
+pub struct Rename {
+    /// A persona, by its whole name or id
+    #[arg(value_name = "PERSONA")]
+    pub persona: String,
+    /// Its new name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+/// `remove`.
+#[derive(Debug, Args)]
+pub struct Remove {
+    /// A persona, by its whole name or id
+    #[arg(value_name = "PERSONA")]
+    pub persona: String,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  keybackup import persona.zip --name work")]
+pub struct Import {
+    /// The zip
+    #[arg(value_name = "ZIP")]
+    pub zip: PathBuf,
+    /// Name of the persona [default: the persona id in the zip, else the zip's name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Only tell what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// Which shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Where to; made if absent
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+}

@@ -1,0 +1,255 @@
+//! What every command that needs an account starts from: settings, the locked profile, a login.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use keybackup_protocol::DeviceId;
+use rand08::RngCore;
+use rand08::rngs::OsRng;
+
+use crate::account::{self, LoggedIn};
+use crate::cli::Global;
+use crate::config::{Environment, ServerUrl, Settings, StoreKind};
+use crate::error::{Code, Failure};
+use crate::keys::ksf::PasswordKsf;
+use crate::passwords;
+use crate::profile::{self, LockedProfile, Login, Profile, Record};
+use crate::records::{Keyring, LocalState};
+use crate::remote::{Endpoint, Remote};
+use crate::secret::{DeviceCookie, RootKey, Token};
+use crate::ui::{Ui, escape};
+use crate::vault::Vault;
+
+mod session;
+
+pub use session::{Cache, Session};
+
+/// What every command gets.
+pub struct Context<'a> {
+    /// Prints and asks.
+    pub ui: &'a Ui,
+    /// Options before the command.
+    pub global: &'a Global,
+    /// Environment variables.
+    pub environment: &'a Environment,
+    /// All of it resolved.
+    pub settings: Settings,
+}
+
+/// Unix seconds.
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// A new device id.
+pub fn new_device_id() -> DeviceId {
+    let mut bytes = [0; DeviceId::LEN];
+    OsRng.fill_bytes(&mut bytes);
+    DeviceId::from_bytes(bytes)
+}
+
+impl<'a> Context<'a> {
+    /// Resolves the settings.
+    pub fn new(
+        ui: &'a Ui,
+        global: &'a Global,
+        environment: &'a Environment,
+    ) -> Result<Self, Failure> {
+        let settings = Settings::load(global, environment)?;
+        Ok(Self { ui, global, environment, settings })
+    }
+
+    /// The profile that the settings name.
+    pub fn profile(&self) -> Profile {
+        Profile::at(&self.settings.data_dir, &self.settings.profile)
+    }
+
+    /// The same, locked against other processes.
+    pub fn lock(&self) -> Result<LockedProfile, Failure> {
+        let waiting = || self.ui.say("waiting for another keybackup that uses this profile");
+        Ok(self.profile().lock(self.settings.timeout, waiting)?)
+    }
+
+    /// A client of `server`. Nothing is sent yet.
+    pub fn remote(&self, server: &ServerUrl) -> Result<Remote, Failure> {
+        Ok(Remote::new(&Endpoint {
+            url: server.url().clone(),
+            ca_file: self.settings.ca_file.clone(),
+            idle: self.settings.timeout,
+        })?)
+    }
+
+    /// Opens the account of the profile: with the stored login, or, when there is none, with a
+    /// password that a flag, a variable or (where logins are not stored) a person gives.
+    pub fn open(&self) -> Result<Session, Failure> {
+        let profile = self.lock()?;
+        let record = profile.record()?.ok_or_else(not_logged_in)?;
+        // Both refuse a server or address other than the one the profile belongs to.
+        let server = self.settings.server_for(Some(&record.server))?;
+        self.settings.email_for(Some(&record.email))?;
+        let mut remote = self.remote(&server)?;
+        let login = profile.login_or_none(&record, |told| self.ui.warn(told));
+        let live = login.as_ref().and_then(|login| login.session.as_ref());
+        let live = live.filter(|session| session.expires_at > now());
+        if let Some((token, root)) = live.and_then(credentials) {
+            remote.authenticate(token);
+            let api = &record.keyring;
+            let keyring = Keyring::open(
+                &root,
+                record.account_id,
+                record.epoch_id,
+                api.version,
+                &api.sealed.0,
+            )
+            .map_err(|error| {
+                Failure::of(Code::Integrity, &error)
+                    .context("the keyring kept on this device does not open")
+                    .hint("keybackup login")
+            })?;
+            let state = open_state(&profile, &record, &keyring)?.ok_or_else(|| {
+                Failure::new(
+                    Code::ProfileDamaged,
+                    "what this device has seen is missing from its profile",
+                )
+                .hint("keybackup login")
+            })?;
+            let vault = Vault {
+                remote,
+                account: record.account_id,
+                epoch: record.epoch_id,
+                device: record.device_id,
+                root,
+                keyring,
+                sealed_keyring: record.keyring.clone(),
+                state,
+            };
+            let warner = self.ui.warner();
+            return Ok(Session { vault, profile, record, stale: false, warner });
+        }
+        let unattended = self.global.passwords.given(self.environment);
+        let asked = record.stored == Some(StoreKind::None) && self.ui.can_ask();
+        if !unattended && !asked {
+            return Err(not_logged_in());
+        }
+        let question = super::password_question(&record.email, &server);
+        let password =
+            passwords::current(self.ui, &self.global.passwords, self.environment, &question)?;
+        let cookie = login.as_ref().and_then(cookie);
+        let logged_in = account::login::<PasswordKsf>(
+            &remote,
+            &record.email,
+            &password,
+            record.device_id,
+            cookie.as_ref(),
+        )?;
+        let session = self.adopt(profile, record, remote, logged_in)?;
+        session.remember().unwrap_or_else(|failure| session.warn_unkept(&failure));
+        Ok(session)
+    }
+
+    /// Makes a fresh login this profile's session: checks it against what the profile has seen.
+    /// Nothing is remembered yet ([`Session::remember`]).
+    pub fn adopt(
+        &self,
+        profile: LockedProfile,
+        mut record: Record,
+        mut remote: Remote,
+        logged_in: LoggedIn,
+    ) -> Result<Session, Failure> {
+        refuse_strange_account(&record, &logged_in)?;
+        let state = if profile.record()?.is_some() {
+            open_state(&profile, &record, &logged_in.keyring)?.unwrap_or_else(|| {
+                self.ui.warn(
+                    "what this device had seen is gone: it can't notice a server that went back",
+                );
+                LocalState::new(logged_in.epoch)
+            })
+        } else {
+            self.set_state_aside(&profile)?;
+            LocalState::new(logged_in.epoch)
+        };
+        record.keyring = logged_in.sealed_keyring.clone();
+        record.recovery_slot = logged_in.recovery_slot;
+        remote.authenticate(logged_in.grant.token);
+        let vault = Vault {
+            remote,
+            account: logged_in.account,
+            epoch: logged_in.epoch,
+            device: record.device_id,
+            root: logged_in.root,
+            keyring: logged_in.keyring,
+            sealed_keyring: logged_in.sealed_keyring,
+            state,
+        };
+        Ok(Session { vault, profile, record, stale: false, warner: self.ui.warner() })
+    }
+
+    /// Makes way for the state of a new device, in a profile that has no record.
+    pub fn set_state_aside(&self, profile: &LockedProfile) -> Result<(), Failure> {
+        if let Some(aside) = profile.set_state_aside()? {
+            self.ui.warn(format!(
+                "the profile's record is gone, so this is a new device; what the old one had seen \
+                 is kept in {}",
+                escape(&aside.display().to_string())
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The device cookie of an earlier login.
+pub fn cookie(login: &Login) -> Option<DeviceCookie> {
+    let text = login.device_cookie.as_ref()?.as_str().to_owned();
+    // One that does not parse costs only the device's own bucket.
+    DeviceCookie::parse(text).ok()
+}
+
+/// A server that answers a known address with another account, epoch, or an older keyring than
+/// this device has seen has lost something, or lies; either way nothing here gives way.
+fn refuse_strange_account(record: &Record, logged_in: &LoggedIn) -> Result<(), Failure> {
+    if record.account_id != logged_in.account || record.epoch_id != logged_in.epoch {
+        return Err(Failure::new(
+            Code::Rollback,
+            "the server has another account or epoch under this address than this device has seen",
+        )
+        .hint("what this device has seen is kept; the other account beside it: --profile NAME, then keybackup login EMAIL"));
+    }
+    if logged_in.sealed_keyring.version < record.keyring.version {
+        return Err(Failure::new(
+            Code::Rollback,
+            format!(
+                "the server has keyring {}, and this device has seen {}",
+                logged_in.sealed_keyring.version, record.keyring.version
+            ),
+        )
+        .hint("ask whoever runs the server whether it was restored from an older backup")
+        .hint("what this device has seen is kept; the older account beside it: --profile NAME, then keybackup login EMAIL"));
+    }
+    Ok(())
+}
+
+fn open_state(
+    profile: &Profile,
+    record: &Record,
+    keyring: &Keyring,
+) -> Result<Option<LocalState>, Failure> {
+    let Some(sealed) = profile.state()? else { return Ok(None) };
+    LocalState::open(keyring, record.account_id, record.device_id, &sealed).map(Some).map_err(
+        |error| {
+            Failure::of(Code::Integrity, &error)
+                .context("what this device has seen (state.sealed) does not open")
+                .hint("a new device knows nothing yet: --profile NAME, then keybackup login")
+        },
+    )
+}
+
+fn not_logged_in() -> Failure {
+    Failure::new(Code::LoginNeeded, "nobody is logged in on this device")
+        .hint("keybackup login EMAIL, or, for a new account, keybackup register EMAIL")
+}
+
+/// What a stored session consists of; one that does not parse is none.
+fn credentials(session: &profile::Session) -> Option<(Token, RootKey)> {
+    let token = Token::parse(session.token.as_str().to_owned()).ok()?;
+    Some((token, RootKey::from_slice(&session.root[..])?))
+}

@@ -1,0 +1,142 @@
+//! Sealed bytes on their way out: label them, commit them, remember them.
+
+use keybackup_protocol::PersonaId;
+use rand08::RngCore;
+use rand08::rngs::OsRng;
+
+use super::context::{Cache, Context, Session, now};
+use super::persona::Persona;
+use crate::archive::Summary;
+use crate::error::Failure;
+use crate::marks::{Opened, OpenedPersona};
+use crate::records::{Base as Standing, Content, Digest, HeaderBytes, Kind, Label, Name, Nickname};
+use crate::remote::Base;
+use crate::seal::SealedBlob;
+use crate::spool::Spool;
+use crate::ui::{Task, Unit};
+use crate::vault::Change;
+
+/// A persona that gets a new version.
+pub(super) struct Outgoing<'a> {
+    /// Its id.
+    pub(super) id: PersonaId,
+    /// Its newest version, unless it is new.
+    pub(super) remote: Option<&'a OpenedPersona>,
+    /// Its name.
+    pub(super) name: &'a Name,
+    /// Its nickname.
+    pub(super) nickname: Option<Nickname>,
+    /// The directory that it comes from, if it comes from one.
+    pub(super) directory: Option<String>,
+}
+
+/// What the new version holds, sealed.
+pub(super) struct Bytes {
+    /// Header and payload.
+    pub(super) spool: Spool,
+    /// What the label has to say of them.
+    pub(super) blob: SealedBlob,
+    /// What is inside.
+    pub(super) summary: Summary,
+}
+
+/// An id for a persona that no server knows yet.
+pub(super) fn new_persona_id() -> PersonaId {
+    let mut bytes = [0; PersonaId::LEN];
+    OsRng.fill_bytes(&mut bytes);
+    PersonaId::from_bytes(bytes)
+}
+
+impl Outgoing<'_> {
+    /// The version that the bytes are sealed for.
+    pub(super) fn version(&self) -> u64 {
+        self.remote.map_or(1, |remote| remote.label.label.version + 1)
+    }
+
+    /// Commits, and remembers what now stands.
+    pub(super) fn commit(
+        self,
+        context: &Context<'_>,
+        session: &mut Session,
+        opened: &Opened,
+        bytes: Bytes,
+    ) -> Result<Persona, Failure> {
+        let Bytes { mut spool, blob, summary } = bytes;
+        let base = match self.remote {
+            Some(remote) => Base::Version(remote.label.label.version),
+            None => Base::Absent,
+        };
+        let label = self.label(session, &blob, &summary);
+        let stored_size = blob.blob_bytes;
+        let progress = context.ui.progress(
+            Task::Sending,
+            Some(self.name.as_str()),
+            Unit::Bytes,
+            Some(stored_size),
+        );
+        let change =
+            Change { persona: self.id, base, label: label.clone(), blob: Some((blob, &mut spool)) };
+        session.stale = true;
+        let landed = session.vault.commit(
+            opened.clone(),
+            change,
+            &mut Cache(&session.profile),
+            now(),
+            &mut |bytes| progress.advance(bytes),
+        )?;
+        drop(progress);
+        if let Some(directory) = &self.directory {
+            let standing = Standing {
+                version: landed.version,
+                fingerprint: Digest::from(summary.fingerprint),
+                directory: directory.clone(),
+            };
+            session.vault.state.set_base(self.id, Some(standing));
+        }
+        session.save_state()?;
+        Ok(Persona {
+            name: label.name.to_string(),
+            nickname: label.nickname.as_ref().map(ToString::to_string),
+            id: Some(self.id),
+            kind: "directory",
+            version: Some(landed.version),
+            content_version: Some(landed.version),
+            size: Some(summary.bytes),
+            stored_size: Some(stored_size),
+            files: Some(summary.files),
+            directories: Some(summary.directories),
+            changed: true,
+            time: Some(label.time),
+            device: Some(session.record.device_name.clone()),
+            path: self.directory,
+            ..Persona::default()
+        })
+    }
+
+    fn label(&self, session: &Session, blob: &SealedBlob, summary: &Summary) -> Label {
+        let version = self.version();
+        Label {
+            kind: Kind::Directory,
+            name: self.name.clone(),
+            nickname: self.nickname.clone(),
+            version,
+            content: Some(Content {
+                header: HeaderBytes::from(blob.header),
+                blake3: Digest::from(blob.blake3),
+                blob_bytes: blob.blob_bytes,
+                zip_bytes: blob.zip_bytes,
+                fingerprint: Digest::from(summary.fingerprint),
+                files: summary.files,
+                directories: summary.directories,
+                bytes: summary.bytes,
+            }),
+            content_version: Some(version),
+            removed: false,
+            device: session.vault.device,
+            time: now(),
+            previous: self.remote.map(|remote| remote.label.hash),
+            keyring_version: session.vault.keyring.version(),
+            supersedes: Vec::new(),
+        }
+    }
+}

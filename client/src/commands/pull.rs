@@ -1,0 +1,388 @@
+//! `keybackup pull`: fetch, authenticate, unpack beside the target, publish by one rename.
+
+use std::path::{Path, PathBuf};
+
+use keybackup_protocol::PersonaId;
+use serde::Serialize;
+
+use super::context::{Context, Session};
+use super::failure::network_behind;
+use super::persona::Persona;
+use super::scan::How;
+use super::whole_file::WholeFile;
+use super::{batch, find};
+use crate::archive::{self, Audited, Limits, Placement, Policy};
+use crate::cli;
+use crate::error::{Code, CommandResult, Failure};
+use crate::interrupt;
+use crate::marks::OpenedPersona;
+use crate::records::{self, Content, Digest, Label};
+use crate::seal::BlobReader;
+use crate::spool::{Spool, check_space};
+use crate::ui::{self, Task, Unit};
+
+/// A persona that was pulled, or need not be.
+#[derive(Serialize)]
+struct Pulled {
+    #[serde(flatten)]
+    persona: Persona,
+    kept: Option<String>,
+    zip: Option<String>,
+    received: u64,
+}
+
+impl batch::Outcome for Pulled {
+    fn persona(&self) -> &Persona {
+        &self.persona
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    dry_run: bool,
+    personas: &'a [Pulled],
+}
+
+/// Runs the command.
+pub(super) fn run(context: &Context<'_>, arguments: &cli::Pull) -> CommandResult {
+    let ui = context.ui;
+    let mut session = context.open()?;
+    let opened = session.snapshot()?;
+    let wanted = match (&arguments.persona, arguments.all) {
+        (_, true) => find::active(&opened),
+        (Some(text), _) => vec![find::find(&opened, text)?],
+        (None, _) => vec![find::only(ui, &opened)?],
+    };
+    if wanted.is_empty() {
+        ui.say("nothing is backed up yet");
+    }
+    let (pulled, result) = batch::each(
+        arguments.all,
+        &wanted,
+        |found| {
+            let pull = Pull { context, session: &mut session, arguments };
+            match &arguments.zip {
+                Some(file) => pull.into_zip(*found, file),
+                None => pull.into_directory(*found),
+            }
+        },
+        |(id, persona), failure| Pulled {
+            persona: Persona::of(*id, persona).failed(failure),
+            kept: None,
+            zip: None,
+            received: 0,
+        },
+    );
+    if ui.is_json() && (!pulled.is_empty() || result.is_ok()) {
+        ui.json(&Document { dry_run: arguments.dry_run, personas: &pulled })?;
+    } else if !ui.is_json() {
+        batch::warn_of_failures(ui, &pulled);
+        for one in pulled.iter().filter(|one| one.persona.error.is_none()) {
+            tell(context, one, arguments.dry_run)?;
+        }
+    }
+    result
+}
+
+/// One pull under way.
+struct Pull<'a, 'b> {
+    context: &'a Context<'b>,
+    session: &'a mut Session,
+    arguments: &'a cli::Pull,
+}
+
+/// What stands where a restore would go.
+enum Target {
+    Absent,
+    Same,
+    Different,
+}
+
+impl Pull<'_, '_> {
+    fn into_directory(self, (id, remote): find::Found<'_>) -> Result<Pulled, Failure> {
+        let Self { context, session, arguments } = self;
+        let label = &remote.label.label;
+        let content = content(label)?;
+        let directory = match &arguments.directory {
+            Some(directory) => absolute(directory)?,
+            None => context.settings.personas_dir.join(label.name.as_str()),
+        };
+        let mut pulled = Pulled {
+            persona: Persona {
+                path: Some(directory.display().to_string()),
+                ..Persona::of(id, remote)
+            },
+            kept: None,
+            zip: None,
+            received: 0,
+        };
+        let target = target(session, id, &directory, content.fingerprint)?;
+        if matches!(target, Target::Different) && !arguments.force {
+            return Err(different(remote, &directory, arguments));
+        }
+        if let Target::Same = target {
+            if !arguments.dry_run {
+                settle(session, id, label, content, &directory);
+            }
+            return Ok(pulled);
+        }
+        pulled.persona.changed = true;
+        if arguments.dry_run {
+            return Ok(pulled);
+        }
+        let (mut blob, audited) = fetch(context, session, id, remote, Task::Receiving)?;
+        pulled.received = content.blob_bytes;
+        if let Some(parent) = directory.parent().filter(|parent| parent.is_dir()) {
+            check_space(parent, content.bytes)?;
+            // Leftovers of pulls that were killed; failing to remove them harms nobody.
+            let _ = archive::sweep(parent);
+        }
+        let placement = Placement::prepare(&directory).map_err(|e| place_failure(&e))?;
+        // A signal removes what is half unpacked; a kill leaves it to the next pull's sweep.
+        let guards =
+            [placement.path(), placement.marker_path()].map(|it| interrupt::remove_on_exit(&it));
+        let progress = context.ui.progress(
+            Task::Unpacking,
+            Some(label.name.as_str()),
+            Unit::Bytes,
+            Some(content.bytes),
+        );
+        let summary = archive::unpack(&mut blob, &audited, placement.directory(), &mut |bytes| {
+            progress.advance(bytes);
+        })
+        .map_err(|error| unpack_failure(&error))?;
+        drop(progress);
+        check_summary(content, &summary)?;
+        let hold = interrupt::hold();
+        pulled.kept = match target {
+            Target::Different => placement
+                .commit_replacing(std::time::SystemTime::now())
+                .map_err(|error| place_failure(&error))?
+                .map(|kept| kept.display().to_string()),
+            Target::Absent | Target::Same => {
+                placement.commit().map_err(|error| place_failure(&error))?;
+                None
+            }
+        };
+        drop(guards);
+        drop(hold);
+        settle(session, id, label, content, &directory);
+        Ok(pulled)
+    }
+
+    fn into_zip(self, (id, remote): find::Found<'_>, file: &Path) -> Result<Pulled, Failure> {
+        let Self { context, session, arguments } = self;
+        let label = &remote.label.label;
+        let content = content(label)?;
+        let file = absolute(file)?;
+        if !arguments.force && std::fs::symlink_metadata(&file).is_ok() {
+            return Err(Failure::new(
+                Code::Conflict,
+                format!("{} exists already", find::quoted(&file.display().to_string())),
+            )
+            .hint("replace it: --force"));
+        }
+        let mut pulled = Pulled {
+            persona: Persona { changed: true, ..Persona::of(id, remote) },
+            kept: None,
+            zip: Some(file.display().to_string()),
+            received: 0,
+        };
+        if arguments.dry_run {
+            return Ok(pulled);
+        }
+        let (mut blob, _) = fetch(context, session, id, remote, Task::Receiving)?;
+        pulled.received = content.blob_bytes;
+        let failed = |error| Failure::io(&error, format!("writing {}", file.display()));
+        let mut out = WholeFile::create(&file).map_err(failed)?;
+        archive::export(&mut blob, &mut out, &mut |_| {})
+            .map_err(|error| export_failure(&error))?;
+        out.publish(arguments.force).map_err(failed)?;
+        Ok(pulled)
+    }
+}
+
+/// The content a label names; a tombstone has none.
+fn content(label: &Label) -> Result<&Content, Failure> {
+    label.content.as_ref().ok_or_else(|| {
+        Failure::new(Code::NotFound, format!("{} was removed", find::quoted(label.name.as_str())))
+    })
+}
+
+/// Fetches and opens what the label of `remote` names, and audits the archive: from here on it is
+/// known to be whole, ours, and harmless.
+pub(super) fn fetch(
+    context: &Context<'_>,
+    session: &Session,
+    id: PersonaId,
+    remote: &OpenedPersona,
+    task: Task,
+) -> Result<(BlobReader<Spool>, Audited), Failure> {
+    let label = &remote.label.label;
+    let content = content(label)?;
+    let progress =
+        context.ui.progress(task, Some(label.name.as_str()), Unit::Bytes, Some(content.blob_bytes));
+    let directory = session.profile.spool_dir()?;
+    let mut blob =
+        session.vault.fetch(id, label, &directory, &mut |bytes| progress.advance(bytes))?;
+    let audited = archive::audit(&mut blob, Policy::Ours, &Limits::OURS)
+        .map_err(|error| archive_failure(&error))?;
+    Ok((blob, audited))
+}
+
+/// An archive of ours that is refused: whoever sealed it had the key, so it is damage or malice.
+pub(super) fn archive_failure(error: &(dyn std::error::Error + 'static)) -> Failure {
+    if let Some(failure) = network_behind(error) {
+        return failure;
+    }
+    Failure::of(Code::Integrity, error)
+        .context("the archive inside the backup is refused")
+        .hint("nothing was written")
+}
+
+/// What came out must be what the label says went in.
+pub(super) fn check_summary(content: &Content, summary: &archive::Summary) -> Result<(), Failure> {
+    if Digest::from(summary.fingerprint) == content.fingerprint {
+        return Ok(());
+    }
+    Err(Failure::new(Code::Integrity, "what the backup holds is not what its label says")
+        .hint("nothing was written"))
+}
+
+fn export_failure(error: &archive::ExportError) -> Failure {
+    match error {
+        archive::ExportError::Write(source)
+        | archive::ExportError::Start(source)
+        | archive::ExportError::Content(archive::ContentError::Write { source, .. }) => {
+            Failure::io(source, "writing the zip")
+        }
+        _ => archive_failure(error),
+    }
+}
+
+fn unpack_failure(error: &archive::UnpackError) -> Failure {
+    match error {
+        archive::UnpackError::Write { source, .. }
+        | archive::UnpackError::Sync(source)
+        | archive::UnpackError::Probe(source)
+        | archive::UnpackError::Start(source)
+        | archive::UnpackError::Content(archive::ContentError::Write { source, .. }) => {
+            Failure::io(source, error.to_string())
+        }
+        _ => archive_failure(error),
+    }
+}
+
+fn place_failure(error: &archive::PlaceError) -> Failure {
+    use archive::PlaceError;
+    match error {
+        PlaceError::Occupied(_) => Failure::of(Code::Conflict, error)
+            .hint("replace it, and keep the old one aside: --force"),
+        PlaceError::Io { source, .. } => Failure::io(source, error.to_string()),
+        _ => Failure::of(Code::Io, error),
+    }
+}
+
+/// What stands where the restore would go.
+fn target(
+    session: &Session,
+    id: PersonaId,
+    directory: &Path,
+    fingerprint: Digest,
+) -> Result<Target, Failure> {
+    match std::fs::symlink_metadata(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Target::Absent),
+        Err(error) => {
+            return Err(Failure::io(&error, format!("looking at {}", directory.display())));
+        }
+        Ok(metadata) if !metadata.is_dir() => return Ok(Target::Different),
+        Ok(_) => {}
+    }
+    let empty = std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none());
+    if empty {
+        return Ok(Target::Absent);
+    }
+    // What can't be backed up can't be in the backup: then it differs, and is not looked into.
+    let same = session
+        .scan(Some(id), directory, &How::default())
+        .is_ok_and(|scan| scan.fingerprint() == fingerprint);
+    Ok(if same { Target::Same } else { Target::Different })
+}
+
+fn different(remote: &OpenedPersona, directory: &Path, arguments: &cli::Pull) -> Failure {
+    let name = remote.label.label.name.as_str();
+    let place = arguments.directory.as_ref().map_or_else(String::new, |directory| {
+        format!(" {}", ui::shell_word(&directory.display().to_string()))
+    });
+    Failure::new(
+        Code::Conflict,
+        format!(
+            "{} holds something else than the backup",
+            find::quoted(&directory.display().to_string())
+        ),
+    )
+    .hint(format!("see what differs: keybackup diff {}", ui::shell_word(name)))
+    .hint(format!(
+        "replace it, and keep the old one aside: keybackup pull --force {}{place}",
+        ui::shell_word(name),
+    ))
+}
+
+/// Remembers that `directory` is what stands at the server.
+fn settle(
+    session: &mut Session,
+    id: PersonaId,
+    label: &Label,
+    content: &Content,
+    directory: &Path,
+) {
+    let directory = directory.display().to_string();
+    let known = session.vault.state.personas.get(&id).and_then(|mark| mark.base.as_ref());
+    // A copy put elsewhere, to look at it, is not where the persona lives.
+    if known
+        .is_some_and(|known| known.directory != directory && Path::new(&known.directory).is_dir())
+    {
+        return;
+    }
+    let base =
+        records::Base { version: label.version, fingerprint: content.fingerprint, directory };
+    if session.vault.state.set_base(id, Some(base)) {
+        session.keep_state();
+    }
+}
+
+/// An absolute path, links in its parents resolved, so that it means the same tomorrow.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    let failure = |error: std::io::Error| {
+        Failure::io(&error, format!("finding {}", find::quoted(&path.display().to_string())))
+    };
+    let path = std::path::absolute(path).map_err(failure)?;
+    if let Ok(real) = std::fs::canonicalize(&path) {
+        return Ok(real);
+    }
+    match (path.parent().map(std::fs::canonicalize), path.file_name()) {
+        (Some(Ok(parent)), Some(name)) => Ok(parent.join(name)),
+        _ => Ok(path),
+    }
+}
+
+fn tell(context: &Context<'_>, pulled: &Pulled, dry_run: bool) -> CommandResult {
+    let persona = &pulled.persona;
+    let place = pulled.zip.as_ref().or(persona.path.as_ref()).map_or("", String::as_str);
+    let what = match (persona.changed, dry_run) {
+        (false, _) => "is up to date in",
+        (true, true) => "would be restored to",
+        (true, false) if pulled.zip.is_some() => "written to",
+        (true, false) => "restored to",
+    };
+    context.ui.report(format!(
+        "{}  version {}  {what} {}",
+        ui::escape(&persona.name),
+        persona.version.unwrap_or_default(),
+        ui::escape(place),
+    ))?;
+    if let Some(kept) = &pulled.kept {
+        context.ui.report(format!("what was there is kept in {}", ui::escape(kept)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! `keybackup rename` and `keybackup remove`: a new label, and no bytes.
+
+use serde::Serialize;
+
+use super::context::{Cache, Context, Session, now};
+use super::find;
+use super::persona::Persona;
+use crate::cli;
+use crate::error::{Code, CommandResult, Failure};
+use crate::marks::OpenedPersona;
+use crate::records::{Label, Name};
+use crate::remote::Base;
+use crate::ui;
+use crate::vault::Change;
+
+#[derive(Serialize)]
+struct Document<P> {
+    personas: [P; 1],
+}
+
+#[derive(Serialize)]
+struct Renamed {
+    #[serde(flatten)]
+    persona: Persona,
+    old_name: String,
+}
+
+/// Runs `keybackup rename`.
+pub(super) fn rename(context: &Context<'_>, arguments: &cli::Rename) -> CommandResult {
+    let name: Name = arguments.name.parse().map_err(|error| {
+        Failure::of(Code::NameRefused, &error).context("this can't be a persona's name")
+    })?;
+    let mut session = context.open()?;
+    let opened = session.snapshot()?;
+    let (id, persona) = find::find_exact(&opened, &arguments.persona)?;
+    let old_name = persona.label.label.name.clone();
+    let mut document =
+        Renamed { persona: Persona::of(id, persona), old_name: old_name.to_string() };
+    if old_name != name {
+        if opened.index.by_name(name.as_str()).is_some() {
+            return Err(Failure::new(
+                Code::Taken,
+                format!("there is a persona {} already", find::quoted(name.as_str())),
+            ));
+        }
+        let label = Label { name: name.clone(), ..successor(&session, persona) };
+        document.persona.version = Some(commit(&mut session, opened.clone(), id, persona, label)?);
+        document.persona.name = name.to_string();
+        document.persona.changed = true;
+    }
+    if context.ui.is_json() {
+        return context.ui.json(&Document { personas: [document] });
+    }
+    context.ui.report(format!(
+        "{} is now called {}",
+        ui::escape(&document.old_name),
+        ui::escape(&document.persona.name)
+    ))
+}
+
+/// Runs `keybackup remove`.
+pub(super) fn remove(context: &Context<'_>, arguments: &cli::Remove) -> CommandResult {
+    let mut session = context.open()?;
+    let opened = session.snapshot()?;
+    let (id, persona) = find::find_exact(&opened, &arguments.persona)?;
+    let name = ui::escape(persona.label.label.name.as_str()).into_owned();
+    if !arguments.yes {
+        context.ui.confirm(
+            &format!(
+                "Remove {name} from the backup? The server keeps its bytes for 30 days, but this \
+                 version has no command that brings them back."
+            ),
+            "--yes",
+        )?;
+    }
+    let label = Label {
+        removed: true,
+        content: None,
+        content_version: None,
+        ..successor(&session, persona)
+    };
+    let mut document = Persona::of(id, persona);
+    document.version = Some(commit(&mut session, opened.clone(), id, persona, label)?);
+    document.removed = true;
+    document.changed = true;
+    document.content_version = None;
+    if context.ui.is_json() {
+        return context.ui.json(&Document { personas: [document] });
+    }
+    context.ui.report(format!("removed {name}; the directory on this device is untouched"))
+}
+
+/// The label that follows a persona's newest, by this device, now; with the same content.
+fn successor(session: &Session, persona: &OpenedPersona) -> Label {
+    let newest = &persona.label.label;
+    Label {
+        version: newest.version + 1,
+        device: session.vault.device,
+        time: now(),
+        previous: Some(persona.label.hash),
+        keyring_version: session.vault.keyring.version(),
+        supersedes: Vec::new(),
+        ..newest.clone()
+    }
+}
+
+fn commit(
+    session: &mut Session,
+    opened: crate::marks::Opened,
+    id: keybackup_protocol::PersonaId,
+    persona: &OpenedPersona,
+    label: Label,
+) -> Result<u64, Failure> {
+    let base = Base::Version(persona.label.label.version);
+    let change = Change { persona: id, base, label, blob: None };
+    let cache = &mut Cache(&session.profile);
+    let landed = session.vault.commit(opened, change, cache, now(), &mut |_| {})?;
+    session.save_state()?;
+    Ok(landed.version)
+}

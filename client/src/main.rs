@@ -1,0 +1,5 @@
+//! The `keybackup` command: all of it is in the library.
+
+fn main() -> std::process::ExitCode {
+    keybackup::commands::main()
+}

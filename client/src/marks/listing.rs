@@ -1,0 +1,159 @@
+//! A listing, opened: index and newest labels in the clear, not yet held against anything.
+
+use std::collections::BTreeMap;
+
+use keybackup_protocol::api::{ListedLabel, Listing};
+use keybackup_protocol::{AccountId, EpochId, PersonaId};
+
+use crate::records::{Digest, Index, Keyring, Label, OpenedLabel, RecordError};
+
+/// One snapshot of an account, opened.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The account.
+    pub account: AccountId,
+    /// The epoch that the server calls current.
+    pub epoch: EpochId,
+    /// The keyring version that the server calls newest.
+    pub keyring_version: u64,
+    /// The index.
+    pub index: Index,
+    /// BLAKE3 of the sealed index.
+    pub index_hash: Digest,
+    /// Every persona, removed ones too.
+    pub personas: BTreeMap<PersonaId, OpenedPersona>,
+}
+
+/// One persona of a listing.
+#[derive(Debug, Clone)]
+pub struct OpenedPersona {
+    /// Its newest label.
+    pub label: OpenedLabel,
+    /// When the server says that label came, in unix seconds. Not authenticated.
+    pub stored_at: i64,
+    /// Whether the server says that a bare `DELETE` moved it to the trash. Not authenticated.
+    pub trashed: bool,
+    /// Labels below the newest, oldest first, as far as they were fetched.
+    pub(super) chain: Vec<OpenedLabel>,
+}
+
+/// Why a listing does not open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListingError {
+    /// Of another account.
+    #[error("the listing is of another account ({0})")]
+    OtherAccount(AccountId),
+    /// There is a newer keyring than the one given: fetch it first.
+    #[error("the listing needs keyring {listed}, and {held} is at hand")]
+    StaleKeyring {
+        /// The version given.
+        held: u64,
+        /// The version that the server calls newest.
+        listed: u64,
+    },
+    /// The server calls an older keyring the newest.
+    #[error("the server's newest keyring is {listed}, and {held} is at hand")]
+    KeyringRolledBack {
+        /// The version given.
+        held: u64,
+        /// The version that the server calls newest.
+        listed: u64,
+    },
+    /// One persona twice.
+    #[error("persona {0} is listed twice")]
+    Duplicate(PersonaId),
+    /// The index does not open.
+    #[error("the index does not open")]
+    Index(#[source] RecordError),
+    /// A label does not open.
+    #[error("the label of version {version} of persona {persona} does not open")]
+    Label {
+        /// Whose.
+        persona: PersonaId,
+        /// Which version the server calls it.
+        version: u64,
+        /// Why.
+        #[source]
+        source: RecordError,
+    },
+    /// Labels came for a persona that the listing does not have.
+    #[error("persona {0} is not in the listing")]
+    NotListed(PersonaId),
+}
+
+impl Opened {
+    /// Opens index and labels of a listing with the keyring that it names.
+    pub fn open(
+        listing: &Listing,
+        keyring: &Keyring,
+        account: AccountId,
+    ) -> Result<Self, ListingError> {
+        if listing.account_id != account {
+            return Err(ListingError::OtherAccount(listing.account_id));
+        }
+        let (held, listed) = (keyring.version(), listing.keyring_version);
+        if held < listed {
+            return Err(ListingError::StaleKeyring { held, listed });
+        }
+        if held > listed {
+            return Err(ListingError::KeyringRolledBack { held, listed });
+        }
+        let sealed_index = &listing.index.sealed.0;
+        let counter = listing.index.counter;
+        let index = Index::open(keyring, account, listing.epoch, counter, sealed_index)
+            .map_err(ListingError::Index)?;
+        let mut personas = BTreeMap::new();
+        for persona in &listing.personas {
+            let opened = OpenedPersona {
+                label: open_label(keyring, account, persona.id, persona.version, &persona.label.0)?,
+                stored_at: persona.stored_at,
+                trashed: persona.trashed,
+                chain: Vec::new(),
+            };
+            if personas.insert(persona.id, opened).is_some() {
+                return Err(ListingError::Duplicate(persona.id));
+            }
+        }
+        Ok(Self {
+            account,
+            epoch: listing.epoch,
+            keyring_version: listed,
+            index,
+            index_hash: Digest::of(sealed_index),
+            personas,
+        })
+    }
+
+    /// Opens the labels fetched for [`chains_needed`](super::chains_needed) and keeps those below
+    /// the persona's newest.
+    pub fn add_chain(
+        &mut self,
+        persona: PersonaId,
+        labels: &[ListedLabel],
+        keyring: &Keyring,
+    ) -> Result<(), ListingError> {
+        let listed = self.personas.get_mut(&persona).ok_or(ListingError::NotListed(persona))?;
+        let newest = listed.label.label.version;
+        listed.chain = labels
+            .iter()
+            .filter(|label| label.version < newest)
+            .map(|label| open_label(keyring, self.account, persona, label.version, &label.label.0))
+            .collect::<Result<_, _>>()?;
+        Ok(())
+    }
+}
+
+fn open_label(
+    keyring: &Keyring,
+    account: AccountId,
+    persona: PersonaId,
+    version: u64,
+    sealed: &[u8],
+) -> Result<OpenedLabel, ListingError> {
+    Label::open(keyring, account, persona, version, sealed).map_err(|source| ListingError::Label {
+        persona,
+        version,
+        source,
+    })
+}

@@ -1,0 +1,82 @@
+//! What spares work and can be made again: the last listing, stat caches, the place for spools.
+//! None of it is trusted, so none of it is fsynced: what a power cut leaves does not parse or
+//! does not open, and counts as absent.
+
+use std::path::PathBuf;
+
+use keybackup_protocol::PersonaId;
+
+use super::{LockedProfile, ProfileError, durable};
+
+/// A listing as the server sent it, and the `ETag` it came with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The `ETag`, as it was sent.
+    pub etag: String,
+    /// The listing's bytes.
+    pub listing: Vec<u8>,
+}
+
+impl Snapshot {
+    /// The file is the `ETag`, a line feed, the length of the listing, a line feed, the listing.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut parts = bytes.splitn(3, |&byte| byte == b'\n');
+        let etag = std::str::from_utf8(parts.next()?).ok()?.to_owned();
+        let length = std::str::from_utf8(parts.next()?).ok()?.parse::<usize>().ok()?;
+        let listing = parts.next()?.to_vec();
+        (listing.len() == length).then_some(Self { etag, listing })
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let head = format!("{}\n{}\n", self.etag, self.listing.len());
+        [head.as_bytes(), &self.listing].concat()
+    }
+}
+
+impl LockedProfile {
+    /// Keeps a listing in place of the last one. An `ETag` with a line feed in it is not kept.
+    pub fn save_snapshot(&self, snapshot: &Snapshot) -> Result<(), ProfileError> {
+        if snapshot.etag.contains('\n') {
+            return self.drop_snapshot();
+        }
+        save_cache(self.path("snapshot"), &snapshot.to_bytes())
+    }
+
+    /// Forgets the last listing.
+    pub fn drop_snapshot(&self) -> Result<(), ProfileError> {
+        let path = self.path("snapshot");
+        durable::remove(&path).map_err(|source| ProfileError::writing(path, source))
+    }
+
+    /// Keeps the sealed stat cache of a persona.
+    pub fn save_stat_cache(&self, persona: &PersonaId, sealed: &[u8]) -> Result<(), ProfileError> {
+        self.private_dir("cache")?;
+        save_cache(self.cache_path(persona), sealed)
+    }
+
+    /// A directory for ciphertext on its way, emptied of what a killed process left there. Where
+    /// it can't be made, what is small needs none, and what is not tells it.
+    pub fn spool_dir(&self) -> Result<PathBuf, ProfileError> {
+        let path = self.path("spool");
+        let Ok(Ok(entries)) = self.private_dir("spool").map(std::fs::read_dir) else {
+            return Ok(path);
+        };
+        let failed = |source| ProfileError::writing(path.clone(), source);
+        for entry in entries {
+            durable::remove(&entry.map_err(failed)?.path()).map_err(failed)?;
+        }
+        Ok(path)
+    }
+
+    fn private_dir(&self, name: &str) -> Result<PathBuf, ProfileError> {
+        let path = self.path(name);
+        match durable::make_private_dir(&path) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(ProfileError::writing(path, source)),
+        }
+    }
+}
+
+fn save_cache(path: PathBuf, bytes: &[u8]) -> Result<(), ProfileError> {
+    durable::replace_cache(&path, bytes).map_err(|source| ProfileError::writing(path, source))
+}

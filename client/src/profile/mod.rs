@@ -1,0 +1,158 @@
+//! What a device keeps for one profile, in `profiles/<name>/` of the data directory (0700, files
+//! 0600):
+//!
+//! | file | holds |
+//! |---|---|
+//! | `profile.json` | server, address, ids, sealed keyring and recovery slot: nothing secret |
+//! | `state.sealed` | what this device has seen of the account, sealed |
+//! | `state.sealed.orphan` | the same of an earlier device, whose record is gone |
+//! | `snapshot` | the last listing and its `ETag` |
+//! | `cache/<persona>.sealed` | stat caches, sealed |
+//! | `login.json` | token and root key, where no keyring keeps them |
+//! | `lock` | locked by the one process that may write |
+//!
+//! `profile.json` is written before `state.sealed`, which only the device named there can open: a
+//! process killed between the two leaves a device that has seen nothing yet.
+//!
+//! Reading needs no lock, since files are replaced whole. Logging out erases the login alone.
+
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use keybackup_protocol::PersonaId;
+
+use crate::config::ProfileName;
+
+mod caches;
+pub mod durable;
+mod error;
+pub mod keychain;
+mod lock;
+mod login;
+mod record;
+
+pub use caches::Snapshot;
+pub use error::ProfileError;
+pub use login::{Login, Session};
+pub use record::Record;
+
+/// The files of one profile.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    name: ProfileName,
+    directory: PathBuf,
+}
+
+/// The same, held against other processes until dropped: what writes is here.
+pub struct LockedProfile {
+    profile: Profile,
+    /// What is locked. Closing it unlocks.
+    _lock: File,
+}
+
+impl Profile {
+    /// The profile of that name. Touches nothing.
+    pub fn at(data_dir: &Path, name: &ProfileName) -> Self {
+        Self { name: name.clone(), directory: data_dir.join("profiles").join(name.as_str()) }
+    }
+
+    /// Where it is kept.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What is known of account and device; `None` before the first login.
+    pub fn record(&self) -> Result<Option<Record>, ProfileError> {
+        let path = self.path("profile.json");
+        let bytes = read(&path)?;
+        bytes.map(|bytes| Record::parse(&bytes, path)).transpose()
+    }
+
+    /// The sealed local state.
+    pub fn state(&self) -> Result<Option<Vec<u8>>, ProfileError> {
+        read(&self.path("state.sealed"))
+    }
+
+    /// The last listing, if a whole one is there.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        Snapshot::parse(&std::fs::read(self.path("snapshot")).ok()?)
+    }
+
+    /// The sealed stat cache of a persona, if one is there.
+    pub fn stat_cache(&self, persona: &PersonaId) -> Option<Vec<u8>> {
+        std::fs::read(self.cache_path(persona)).ok()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    fn cache_path(&self, persona: &PersonaId) -> PathBuf {
+        self.path("cache").join(format!("{persona}.sealed"))
+    }
+}
+
+impl LockedProfile {
+    /// Keeps what is known of account and device.
+    pub fn save_record(&self, record: &Record) -> Result<(), ProfileError> {
+        self.save("profile.json", &record.to_bytes())
+    }
+
+    /// Keeps the sealed local state. When this returns it is on the disk.
+    pub fn save_state(&self, sealed: &[u8]) -> Result<(), ProfileError> {
+        self.save("state.sealed", sealed)
+    }
+
+    /// Sets the sealed local state aside, if there is one, and tells where it is now. It belongs to
+    /// a device whose record is gone, and so is what opens it.
+    pub fn set_state_aside(&self) -> Result<Option<PathBuf>, ProfileError> {
+        let (path, aside) = (self.path("state.sealed"), self.path("state.sealed.orphan"));
+        match durable::rename(&path, &aside) {
+            Ok(()) => Ok(Some(aside)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(ProfileError::writing(path, source)),
+        }
+    }
+
+    /// Fails if there is no room for the files of a profile now, or they can't be written.
+    pub fn probe(&self) -> Result<(), ProfileError> {
+        durable::probe(&self.directory)
+            .map_err(|source| ProfileError::writing(self.directory.clone(), source))
+    }
+
+    /// Removes what killed processes left unfinished: there may be a login in it.
+    fn sweep(&self) -> Result<(), ProfileError> {
+        for directory in [self.directory.clone(), self.path("cache")] {
+            durable::sweep(&directory)
+                .map_err(|source| ProfileError::writing(directory, source))?;
+        }
+        Ok(())
+    }
+
+    fn save(&self, name: &str, bytes: &[u8]) -> Result<(), ProfileError> {
+        let path = self.path(name);
+        durable::replace(&path, bytes).map_err(|source| ProfileError::writing(path, source))
+    }
+}
+
+impl Deref for LockedProfile {
+    type Target = Profile;
+
+    fn deref(&self) -> &Profile {
+        &self.profile
+    }
+}
+
+/// The bytes of a file, if it is there.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, ProfileError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ProfileError::reading(path.to_owned(), source)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

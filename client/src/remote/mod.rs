@@ -1,0 +1,298 @@
+//! The only file that speaks the API: one method an endpoint. What comes back is parsed,
+//! bounded, and **not yet trusted**; the layers above authenticate it.
+
+mod error;
+mod wire;
+
+use std::io::{Read, Write};
+
+use bytes::Bytes;
+use keybackup_protocol::api::{
+    CommitHead, Committed, DeviceRecord, Devices, Done, KeyringAnswer, Labels, Listing, LoggedIn,
+    LoginFinish, LoginStart, LoginStarted, Registered, RegistrationFinish, RegistrationStart,
+    RegistrationStarted, Status, Uploaded,
+};
+use keybackup_protocol::{PersonaId, UploadId, limits, put_lp, routes};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use error::RemoteError;
+pub use wire::Endpoint;
+use wire::{Body, Wire};
+
+use crate::secret::Token;
+
+/// A server, and the session to speak with.
+pub struct Remote {
+    wire: Wire,
+    token: Option<Token>,
+}
+
+/// A listing, or word that the cached one stands.
+pub enum Fetched {
+    /// The listing with this `ETag` has not changed.
+    Unchanged,
+    /// A new listing: its bytes, to be cached as they are, and its `ETag`.
+    Fresh {
+        /// The parsed listing.
+        listing: Box<Listing>,
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// Its `ETag`, if the server gave one.
+        etag: Option<String>,
+    },
+}
+
+/// What a commit is based on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Base {
+    /// The persona is new: `If-None-Match: *`.
+    Absent,
+    /// This is its newest version: `If-Match: "N"`.
+    Version(u64),
+}
+
+/// Told of bytes as they move.
+pub type Progress<'a> = &'a mut dyn FnMut(u64);
+
+impl Remote {
+    /// A client of the server at `endpoint`. Nothing is sent yet.
+    pub fn new(endpoint: &Endpoint) -> Result<Self, RemoteError> {
+        Ok(Self { wire: Wire::new(endpoint)?, token: None })
+    }
+
+    /// The session that later requests are made in.
+    pub fn authenticate(&mut self, token: Token) {
+        self.token = Some(token);
+    }
+
+    /// The server's URL, for messages.
+    pub fn server(&self) -> String {
+        self.wire.server()
+    }
+
+    /// `GET /status`; refuses what is no keybackup server, or speaks another protocol.
+    pub fn status(&self) -> Result<Status, RemoteError> {
+        let status: Status = match self.get(routes::STATUS, limits::MAX_JSON_BYTES) {
+            Err(RemoteError::Refused { status: 400..500, .. }) => {
+                return Err(self.wire.odd("it has no /status"));
+            }
+            other => other?,
+        };
+        if status.service != "keybackup" {
+            return Err(self.wire.odd("its /status names another service"));
+        }
+        if !status.protocols.contains(&limits::PROTOCOL) {
+            return Err(RemoteError::Protocol { server: self.server(), theirs: status.protocols });
+        }
+        Ok(status)
+    }
+
+    /// `POST /accounts/start`.
+    pub fn start_registration(
+        &self,
+        start: &RegistrationStart,
+    ) -> Result<RegistrationStarted, RemoteError> {
+        self.post(routes::ACCOUNTS_START, start)
+    }
+
+    /// `POST /accounts`.
+    pub fn finish_registration(
+        &self,
+        finish: &RegistrationFinish,
+    ) -> Result<Registered, RemoteError> {
+        self.post(routes::ACCOUNTS, finish)
+    }
+
+    /// `POST /login/start`.
+    pub fn start_login(&self, start: &LoginStart) -> Result<LoginStarted, RemoteError> {
+        self.post(routes::LOGIN_START, start)
+    }
+
+    /// `POST /login/finish`.
+    pub fn finish_login(&self, finish: &LoginFinish) -> Result<LoggedIn, RemoteError> {
+        self.post(routes::LOGIN_FINISH, finish)
+    }
+
+    /// `DELETE /session`.
+    pub fn end_session(&self) -> Result<Done, RemoteError> {
+        let request = self.wire.request(Method::DELETE, routes::SESSION, self.token.as_ref());
+        let response = self.wire.send(request, Body::None, &mut |_| {})?;
+        self.wire.json(response, limits::MAX_JSON_BYTES)
+    }
+
+    /// `GET /keyring`.
+    pub fn keyring(&self) -> Result<KeyringAnswer, RemoteError> {
+        self.get(routes::KEYRING, limits::MAX_JSON_BYTES)
+    }
+
+    /// `GET /personas`, unless the listing with this `ETag` still stands.
+    pub fn listing(&self, etag: Option<&str>) -> Result<Fetched, RemoteError> {
+        let mut request = self.wire.request(Method::GET, routes::PERSONAS, self.token.as_ref());
+        if let Some(etag) = etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        let response = self.wire.send(request, Body::None, &mut |_| {})?;
+        if response.status() == StatusCode::NOT_MODIFIED {
+            return if etag.is_some() {
+                Ok(Fetched::Unchanged)
+            } else {
+                Err(self.wire.odd("it says 304 to a request without a condition"))
+            };
+        }
+        let etag = response.headers().get(ETAG).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let bytes = self.wire.read(response, limits::MAX_ANSWER_BYTES)?;
+        let listing = serde_json::from_slice(&bytes)
+            .map_err(|_| self.wire.odd("its listing is not what the API says"))?;
+        Ok(Fetched::Fresh { listing, bytes, etag })
+    }
+
+    /// `GET /personas/<id>/labels?from=N`: one page.
+    pub fn labels(&self, persona: &PersonaId, from: u64) -> Result<Labels, RemoteError> {
+        let path = format!("{}/{persona}/labels?from={from}", routes::PERSONAS);
+        self.get(&path, limits::MAX_ANSWER_BYTES)
+    }
+
+    /// `POST /personas/<id>`, with the blob in the body when it is given.
+    pub fn commit(
+        &self,
+        persona: &PersonaId,
+        base: Base,
+        head: &CommitHead,
+        blob: Option<&[u8]>,
+        progress: Progress<'_>,
+    ) -> Result<Committed, RemoteError> {
+        let mut body = Vec::new();
+        put_lp(&mut body, &json(head));
+        body.extend_from_slice(blob.unwrap_or_default());
+        let request = self
+            .wire
+            .request(Method::POST, &format!("{}/{persona}", routes::PERSONAS), self.token.as_ref())
+            .header(CONTENT_TYPE, "application/octet-stream");
+        let request = match base {
+            Base::Absent => request.header(IF_NONE_MATCH, "*"),
+            Base::Version(version) => request.header(IF_MATCH, format!("\"{version}\"")),
+        };
+        let response = self.wire.send(request, Body::Memory(Bytes::from(body)), progress)?;
+        self.wire.json(response, limits::MAX_JSON_BYTES)
+    }
+
+    /// `POST /uploads`: `length` bytes of ciphertext, as a whole.
+    pub fn upload(
+        &self,
+        reader: &mut (dyn Read + Send),
+        length: u64,
+        progress: Progress<'_>,
+    ) -> Result<UploadId, RemoteError> {
+        let request = self
+            .wire
+            .request(Method::POST, routes::UPLOADS, self.token.as_ref())
+            .header("tus-resumable", "1.0.0")
+            .header("upload-length", length)
+            .header(CONTENT_TYPE, "application/offset+octet-stream");
+        let response = self.wire.send(request, Body::Stream { reader, length }, progress)?;
+        let uploaded: Uploaded = self.wire.json(response, limits::MAX_JSON_BYTES)?;
+        Ok(uploaded.upload)
+    }
+
+    /// `GET /personas/<id>?version=N`: all of a blob that must have `length` bytes.
+    pub fn blob(
+        &self,
+        persona: &PersonaId,
+        version: u64,
+        length: u64,
+        into: &mut dyn Write,
+        progress: Progress<'_>,
+    ) -> Result<(), RemoteError> {
+        let path = format!("{}/{persona}?version={version}", routes::PERSONAS);
+        let request = self.wire.request(Method::GET, &path, self.token.as_ref());
+        let response = self.wire.send(request, Body::None, &mut |_| {})?;
+        self.blob_body(response, length, into, progress)
+    }
+
+    /// A part of a blob, by `Range`.
+    pub fn blob_range(
+        &self,
+        persona: &PersonaId,
+        version: u64,
+        range: std::ops::Range<u64>,
+        into: &mut dyn Write,
+    ) -> Result<(), RemoteError> {
+        let path = format!("{}/{persona}?version={version}", routes::PERSONAS);
+        let last = range.end.saturating_sub(1);
+        let request = self
+            .wire
+            .request(Method::GET, &path, self.token.as_ref())
+            .header(reqwest::header::RANGE, format!("bytes={}-{last}", range.start));
+        let response = self.wire.send(request, Body::None, &mut |_| {})?;
+        if response.status() != StatusCode::PARTIAL_CONTENT {
+            return Err(self.wire.odd("it ignores a range"));
+        }
+        self.blob_body(response, range.end - range.start, into, &mut |_| {})
+    }
+
+    /// Reads exactly `length` bytes.
+    fn blob_body(
+        &self,
+        response: reqwest::Response,
+        length: u64,
+        into: &mut dyn Write,
+        progress: Progress<'_>,
+    ) -> Result<(), RemoteError> {
+        let announced = response.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+        if announced.is_some_and(|text| text.parse() != Ok(length)) {
+            return Err(self.wire.odd("the blob has another length than its label says"));
+        }
+        let received = self.wire.receive(response, length, &mut |chunk| {
+            progress(chunk.len() as u64);
+            into.write_all(chunk)
+        })?;
+        if received != length {
+            return Err(self.wire.odd("the blob ends early"));
+        }
+        Ok(())
+    }
+
+    /// `GET /devices`.
+    pub fn devices(&self) -> Result<Devices, RemoteError> {
+        self.get(routes::DEVICES, limits::MAX_ANSWER_BYTES)
+    }
+
+    /// `PUT /devices/<id>`.
+    pub fn put_device(&self, record: &DeviceRecord) -> Result<(), RemoteError> {
+        let path = format!("{}/{}", routes::DEVICES, record.id);
+        let request = self
+            .wire
+            .request(Method::PUT, &path, self.token.as_ref())
+            .header(CONTENT_TYPE, "application/json");
+        let body = Body::Memory(Bytes::from(json(record)));
+        let response = self.wire.send(request, body, &mut |_| {})?;
+        self.wire.read(response, limits::MAX_JSON_BYTES).map(drop)
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str, max_bytes: usize) -> Result<T, RemoteError> {
+        let request = self.wire.request(Method::GET, path, self.token.as_ref());
+        let response = self.wire.send(request, Body::None, &mut |_| {})?;
+        self.wire.json(response, max_bytes)
+    }
+
+    fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, RemoteError> {
+        let request = self
+            .wire
+            .request(Method::POST, path, self.token.as_ref())
+            .header(CONTENT_TYPE, "application/json");
+        let body = Body::Memory(Bytes::from(json(body)));
+        let response = self.wire.send(request, body, &mut |_| {})?;
+        self.wire.json(response, limits::MAX_JSON_BYTES)
+    }
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("the API's types have string keys and no failing serialiser")
+}

@@ -1,0 +1,184 @@
+//! Ciphertext on its way: in memory up to 8 MiB, beyond that in a nameless 0600 file that the
+//! kernel drops with the process, however it ends. No plaintext comes here.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use keybackup_protocol::limits::MAX_INLINE_BLOB_BYTES;
+
+/// Room that is left free on the file system, so that a spool never fills it to the brim.
+const HEADROOM_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Why a spool can't be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpoolError {
+    /// The file system has too little room for what is to come.
+    #[error("{} has {free_bytes} bytes free, and {needed_bytes} are needed", directory.display())]
+    NoSpace {
+        /// Where the spool would be.
+        directory: PathBuf,
+        /// Bytes that are to come.
+        needed_bytes: u64,
+        /// Bytes free.
+        free_bytes: u64,
+    },
+    /// The file could not be made.
+    #[error("a temporary file in {} could not be made", directory.display())]
+    Create {
+        /// Where the spool would be.
+        directory: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Bytes written once, from the start, and read back at will.
+#[derive(Debug)]
+pub struct Spool {
+    directory: PathBuf,
+    store: Store,
+    length: u64,
+}
+
+#[derive(Debug)]
+enum Store {
+    Memory(Cursor<Vec<u8>>),
+    File(File),
+}
+
+impl Spool {
+    /// An empty spool that overflows into `directory`.
+    pub fn new(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            store: Store::Memory(Cursor::new(Vec::new())),
+            length: 0,
+        }
+    }
+
+    /// A spool for `bytes` to come: refused at once when there is no room for them.
+    pub fn for_bytes(directory: &Path, bytes: u64) -> Result<Self, SpoolError> {
+        let mut spool = Self::new(directory);
+        if bytes > MAX_INLINE_BLOB_BYTES {
+            check_space(directory, bytes.saturating_add(HEADROOM_BYTES))?;
+            spool.store = Store::File(create(directory)?);
+        }
+        Ok(spool)
+    }
+
+    /// Bytes written so far.
+    pub const fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether nothing was written.
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The bytes, while they are in memory.
+    pub fn in_memory(&self) -> Option<&[u8]> {
+        match &self.store {
+            Store::Memory(bytes) => Some(bytes.get_ref()),
+            Store::File(_) => None,
+        }
+    }
+
+    fn overflow(&mut self) -> io::Result<()> {
+        if let Store::Memory(bytes) = &self.store {
+            let mut file = create(&self.directory).map_err(io::Error::other)?;
+            file.write_all(bytes.get_ref())?;
+            self.store = Store::File(file);
+        }
+        Ok(())
+    }
+}
+
+fn create(directory: &Path) -> Result<File, SpoolError> {
+    // O_TMPFILE where the system has it: there is no name to leave behind.
+    tempfile::tempfile_in(directory)
+        .map_err(|source| SpoolError::Create { directory: directory.to_owned(), source })
+}
+
+/// Refuses when `directory` has no room for `needed_bytes` more.
+pub fn check_space(directory: &Path, needed_bytes: u64) -> Result<(), SpoolError> {
+    // A file system that can't tell is asked by writing to it.
+    let Ok(stat) = rustix::fs::statvfs(directory) else { return Ok(()) };
+    let free_bytes = stat.f_bavail.saturating_mul(stat.f_frsize);
+    if free_bytes < needed_bytes {
+        return Err(SpoolError::NoSpace {
+            directory: directory.to_owned(),
+            needed_bytes,
+            free_bytes,
+        });
+    }
+    Ok(())
+}
+
+impl Write for Spool {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.length + bytes.len() as u64 > MAX_INLINE_BLOB_BYTES {
+            self.overflow()?;
+        }
+        let written = match &mut self.store {
+            Store::Memory(memory) => memory.write(bytes)?,
+            Store::File(file) => file.write(bytes)?,
+        };
+        self.length += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Spool {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.store {
+            Store::Memory(memory) => memory.read(buffer),
+            Store::File(file) => file.read(buffer),
+        }
+    }
+}
+
+impl Seek for Spool {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        match &mut self.store {
+            Store::Memory(memory) => memory.seek(position),
+            Store::File(file) => file.seek(position),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overflows_to_a_nameless_file_and_keeps_every_byte() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut spool = Spool::new(directory.path());
+        let piece: Vec<u8> = (0..=255).cycle().take(1 << 20).collect();
+        for count in 1..=9 {
+            spool.write_all(&piece).expect("room");
+            assert_eq!(spool.in_memory().is_some(), count <= 8, "{count} MiB");
+        }
+        assert_eq!(spool.len(), 9 << 20);
+        assert_eq!(std::fs::read_dir(directory.path()).expect("listable").count(), 0);
+        spool.rewind().expect("seekable");
+        let mut back = Vec::new();
+        spool.read_to_end(&mut back).expect("readable");
+        assert!(back.chunks(1 << 20).all(|chunk| chunk == piece));
+    }
+
+    #[test]
+    fn refuses_what_can_not_fit() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let refused = Spool::for_bytes(directory.path(), u64::MAX / 2);
+        assert!(matches!(refused, Err(SpoolError::NoSpace { .. })));
+    }
+}

@@ -1,0 +1,95 @@
+//! Every vector of `client/vectors` does what it says, and the generator still writes each of them
+//! byte for byte: what was sealed once opens for ever.
+
+// The generator is an example, not a library; this takes in its parts.
+#[path = "../../examples/vectors/case.rs"]
+mod case;
+#[path = "../../examples/vectors/cases/mod.rs"]
+mod cases;
+#[path = "../../examples/vectors/raw.rs"]
+mod raw;
+
+mod blob;
+mod object;
+mod plain;
+mod vector;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use vector::{Vector, Verdict};
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors")
+}
+
+/// All committed vectors, by their path below the directory.
+fn committed() -> BTreeMap<String, String> {
+    let mut vectors = BTreeMap::new();
+    for operation in fs::read_dir(directory()).expect("the vectors are there") {
+        let operation = operation.expect("it can be listed");
+        if !operation.path().is_dir() {
+            continue;
+        }
+        for file in fs::read_dir(operation.path()).expect("it can be listed") {
+            let file = file.expect("it can be listed");
+            let [operation, file_name] = [operation.file_name(), file.file_name()]
+                .map(|name| name.into_string().expect("names are ASCII"));
+            let text = fs::read_to_string(file.path()).expect("vectors are text");
+            vectors.insert(format!("{operation}/{file_name}"), text);
+        }
+    }
+    vectors
+}
+
+/// What a vector says must come of it, and what comes of it.
+fn run(vector: &Vector) -> Verdict {
+    // What can't be refused.
+    let sure = |check: fn(&Vector)| {
+        check(vector);
+        Ok(())
+    };
+    match vector.text("operation") {
+        "lp" => plain::lp(vector),
+        "padme" => sure(plain::padme),
+        "blob-length" => sure(plain::blob_length),
+        "fingerprint" => sure(plain::fingerprint),
+        "password" => plain::password(vector),
+        "address" => plain::address(vector),
+        "phrase" => plain::phrase(vector),
+        "derive" => sure(plain::derivation),
+        "tree" => sure(plain::tree),
+        "ksf" => sure(plain::stretching),
+        "opaque-input" => sure(plain::opaque_input),
+        "object" => object::open(vector),
+        "blob" => blob::open(vector),
+        other => panic!("no such operation: {other}"),
+    }
+}
+
+#[test]
+fn every_vector_does_what_it_says() {
+    let vectors = committed();
+    assert!(vectors.len() > 120, "only {} vectors", vectors.len());
+    for (file, text) in vectors {
+        let vector = Vector::parse(&file, &text);
+        let verdict = run(&vector);
+        let expect = vector.text("expect");
+        assert!(vector::EXPECTATIONS.contains(&expect), "{file}: no such expectation: {expect}");
+        let found = verdict.as_ref().err().map_or("success", |slug| slug);
+        assert_eq!(found, expect, "{file}");
+        vector.assert_all_read();
+    }
+}
+
+#[test]
+fn the_generator_writes_what_is_committed() {
+    let mut committed = committed();
+    for case in cases::all() {
+        let file = case.file();
+        let text = committed.remove(&file).unwrap_or_else(|| panic!("{file} is not committed"));
+        assert!(text == case.to_text(), "{file} is another than the committed one");
+    }
+    assert_eq!(committed.keys().collect::<Vec<_>>(), [""; 0], "written by nobody");
+}

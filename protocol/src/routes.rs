@@ -1,0 +1,39 @@
+//! Paths and headers of the API, spelled once.
+
+/// `GET`: what the server speaks and allows; no login.
+pub const STATUS: &str = "/status";
+/// `GET`: whether the server can serve; no login.
+pub const HEALTHZ: &str = "/healthz";
+/// `POST`: registration, first message.
+pub const ACCOUNTS_START: &str = "/accounts/start";
+/// `POST`: registration, last message.
+pub const ACCOUNTS: &str = "/accounts";
+/// `POST`: login, first message.
+pub const LOGIN_START: &str = "/login/start";
+/// `POST`: login, last message.
+pub const LOGIN_FINISH: &str = "/login/finish";
+/// `DELETE`: ends the session that asks.
+pub const SESSION: &str = "/session";
+/// `GET`: the keyring of the session's epoch.
+pub const KEYRING: &str = "/keyring";
+/// `GET`: the listing. `/personas/<id>` takes `POST`, `GET`, `DELETE`, and
+/// `/personas/<id>/labels` takes `GET`.
+pub const PERSONAS: &str = "/personas";
+/// `POST`: bytes that a later commit names (tus creation-with-upload).
+pub const UPLOADS: &str = "/uploads";
+/// `GET`: the device records. `/devices/<id>` takes `PUT`.
+pub const DEVICES: &str = "/devices";
+
+/// Request header: the protocol version the client speaks, a decimal number.
+pub const H_PROTOCOL: &str = "keybackup-protocol";
+/// Answer header of every authenticated answer: the account's current epoch.
+pub const H_EPOCH: &str = "keybackup-epoch";
+/// Answer header of every authenticated answer: the keyring version of that epoch.
+pub const H_KEYRING: &str = "keybackup-keyring";
+/// Answer header of a blob: the content version it belongs to.
+pub const H_VERSION: &str = "keybackup-version";
+
+/// Prefix of every bearer token, so that scanners for leaked secrets find them.
+pub const TOKEN_PREFIX: &str = "kb_";
+/// Prefix of every device cookie.
+pub const DEVICE_COOKIE_PREFIX: &str = "kbd_";

@@ -1,0 +1,8 @@
+//! Who asks: OPAQUE, tickets between its messages, tokens, and sessions.
+
+pub(crate) mod invite;
+pub(crate) mod opaque;
+pub(crate) mod session;
+pub(crate) mod throttle;
+pub(crate) mod ticket;
+pub(crate) mod token;

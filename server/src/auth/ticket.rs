@@ -1,0 +1,121 @@
+//! Tickets: what the server must remember between two messages, sealed and carried by the
+//! client, so that any replica can finish what another began.
+//!
+//! A ticket is sealed under the key file's ticket key with its purpose in the associated data.
+//! It proves only that this server made it: single use is the attempt row's matter.
+
+use keybackup_protocol::{AccountId, Address, B64, DecodeError, EpochId, Reader};
+use zeroize::Zeroizing;
+
+use crate::keyfile::{KeyFileError, ServerKey};
+
+/// Purpose of tickets that end in a session.
+const LOGIN: &str = "login session";
+/// Purpose of tickets that end in an account.
+const REGISTRATION: &str = "registration";
+
+/// Between `POST /login/start` and `/login/finish`.
+pub(crate) struct LoginTicket {
+    /// The attempt's row.
+    pub(crate) attempt: [u8; 16],
+    /// Whom a right KE3 logs in; none for the dummy record. Same length either way.
+    pub(crate) subject: Option<Subject>,
+    /// Unix seconds.
+    pub(crate) expires_at: i64,
+    /// OPAQUE's state.
+    pub(crate) state: Zeroizing<Vec<u8>>,
+}
+
+/// The credential that a login began with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Subject {
+    pub(crate) account: AccountId,
+    pub(crate) epoch: EpochId,
+    pub(crate) setup_id: u32,
+    pub(crate) generation: u64,
+}
+
+impl LoginTicket {
+    /// Seals it; unpadded base64url.
+    pub(crate) fn seal(&self, key: &ServerKey) -> Result<String, KeyFileError> {
+        let nobody = Subject {
+            account: AccountId::from_bytes([0; 16]),
+            epoch: EpochId::from_bytes([0; 16]),
+            setup_id: 0,
+            generation: 0,
+        };
+        let subject = self.subject.unwrap_or(nobody);
+        let mut plain = Zeroizing::new(Vec::with_capacity(256));
+        plain.extend_from_slice(&self.attempt);
+        plain.push(u8::from(self.subject.is_some()));
+        plain.extend_from_slice(subject.account.as_bytes());
+        plain.extend_from_slice(subject.epoch.as_bytes());
+        plain.extend_from_slice(&subject.setup_id.to_be_bytes());
+        plain.extend_from_slice(&subject.generation.to_be_bytes());
+        plain.extend_from_slice(&self.expires_at.to_be_bytes());
+        plain.extend_from_slice(&self.state);
+        Ok(B64(key.seal_ticket(LOGIN, &plain)?).to_text())
+    }
+
+    /// Opens one that holds at `now`; `None` for everything else.
+    pub(crate) fn open(key: &ServerKey, text: &str, now: i64) -> Option<Self> {
+        let plain = key.open_ticket(LOGIN, &B64::from_text(text)?.0).ok()?;
+        Self::decode(&plain).ok().filter(|ticket| now < ticket.expires_at)
+    }
+
+    fn decode(plain: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(plain);
+        let attempt = reader.array()?;
+        let [known] = reader.array()?;
+        let subject = Subject {
+            account: AccountId::from_bytes(reader.array()?),
+            epoch: EpochId::from_bytes(reader.array()?),
+            setup_id: reader.u32()?,
+            generation: reader.u64()?,
+        };
+        let expires_at = i64::from_be_bytes(reader.array()?);
+        let state = Zeroizing::new(reader.rest().to_vec());
+        Ok(Self { attempt, subject: (known == 1).then_some(subject), expires_at, state })
+    }
+}
+
+/// Between `POST /accounts/start` and `/accounts`.
+pub(crate) struct RegistrationTicket {
+    /// The attempt's row.
+    pub(crate) attempt: [u8; 16],
+    /// AKE key pair whose public key the response held.
+    pub(crate) setup_id: u32,
+    /// Unix seconds.
+    pub(crate) expires_at: i64,
+    /// Whether an invitation was shown, which the finish spends.
+    pub(crate) invited: bool,
+    /// Address that the OPRF was evaluated for.
+    pub(crate) address: Address,
+}
+
+impl RegistrationTicket {
+    /// Seals it; unpadded base64url.
+    pub(crate) fn seal(&self, key: &ServerKey) -> Result<String, KeyFileError> {
+        let mut plain = Vec::with_capacity(64);
+        plain.extend_from_slice(&self.attempt);
+        plain.extend_from_slice(&self.setup_id.to_be_bytes());
+        plain.extend_from_slice(&self.expires_at.to_be_bytes());
+        plain.push(u8::from(self.invited));
+        plain.extend_from_slice(self.address.as_bytes());
+        Ok(B64(key.seal_ticket(REGISTRATION, &plain)?).to_text())
+    }
+
+    /// Opens one that this server made; `None` for everything else. Expiry is the attempt row's
+    /// matter here: a repeated finish must still be told that it succeeded.
+    pub(crate) fn open(key: &ServerKey, text: &str) -> Option<Self> {
+        let plain = key.open_ticket(REGISTRATION, &B64::from_text(text)?.0).ok()?;
+        let mut reader = Reader::new(&plain);
+        Some(Self {
+            attempt: reader.array().ok()?,
+            setup_id: reader.u32().ok()?,
+            expires_at: i64::from_be_bytes(reader.array().ok()?),
+            invited: reader.array().ok()? == [1],
+            address: std::str::from_utf8(reader.rest()).ok()?.parse().ok()?,
+        })
+    }
+}

@@ -1,0 +1,220 @@
+//! The command line: `serve`, `health`, `invite`.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use keybackup_protocol::api::Registration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::admin::{self, AdminError, InviteCommand};
+use crate::config::{
+    AddressLayer, Config, ConfigError, Layers, PlaceLayer, ServeLayer, check_environment,
+};
+use crate::harden::Weakness;
+use crate::health::{self, HealthError};
+use crate::keyfile::{KeyFileError, ServerKey};
+use crate::state::Server;
+use crate::store::{DataDir, OpenError, SqlStore};
+use crate::{harden, log, serve};
+
+/// Keeps sealed backups that only their owners can read.
+#[derive(Debug, Parser)]
+#[command(name = "keybackup-server", version, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    place: PlaceLayer,
+    /// Settings that flags and variables leave open (TOML)
+    #[arg(long, global = true, env = "KEYBACKUP_SERVER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until told to stop (SIGTERM or Ctrl-C)
+    Serve {
+        #[command(flatten)]
+        address: AddressLayer,
+        #[command(flatten)]
+        serve: Box<ServeLayer>,
+    },
+    /// Ask the running server whether it can serve; exit 0 if so, else 1
+    Health {
+        #[command(flatten)]
+        address: AddressLayer,
+    },
+    /// Invitations to register
+    #[command(subcommand)]
+    Invite(InviteCommand),
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("can't use the data directory")]
+    Open(#[from] OpenError),
+    #[error("can't use the server's keys")]
+    KeyFile(#[from] KeyFileError),
+    #[error("can't listen on {address}")]
+    Listen { address: std::net::SocketAddr, source: io::Error },
+    #[error("can't start")]
+    Start(#[source] io::Error),
+    #[error(transparent)]
+    Health(#[from] HealthError),
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+}
+
+/// Parses the arguments and runs the command. Exit 0 on success, 1 on failure, 2 on wrong usage
+/// or configuration.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                eprintln!("  cause: {error}");
+                cause = error.source();
+            }
+            ExitCode::from(if matches!(error, CliError::Config(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), CliError> {
+    check_environment(std::env::vars_os().map(|(name, _)| name))?;
+    let weaknesses = harden::harden();
+    let mut layers = Layers { place: cli.place, ..Layers::default() };
+    match cli.command {
+        Command::Serve { address, serve } => {
+            layers.address = address;
+            layers.serve = *serve;
+            let layers = layers.with_file(cli.config.as_deref()).map_err(ConfigError::from)?;
+            run_serve(Config::resolve(layers)?, &weaknesses)
+        }
+        Command::Health { address } => {
+            warn(&weaknesses);
+            layers.address = address;
+            let layers = layers.with_file(cli.config.as_deref()).map_err(ConfigError::from)?;
+            Ok(health::check(layers.address.listen(), &layers.address.path_prefix()?)?)
+        }
+        Command::Invite(command) => {
+            warn(&weaknesses);
+            let layers = layers.with_file(cli.config.as_deref()).map_err(ConfigError::from)?;
+            // Who may register, and where, is of no concern here; the limits are.
+            let serve = ServeLayer {
+                registration: layers.serve.registration.or(Some(Registration::Closed)),
+                ..layers.serve
+            };
+            run_invite(&Config::resolve(Layers { serve, ..layers })?, command)
+        }
+    }
+}
+
+/// Tells of them where nothing is logged.
+fn warn(weaknesses: &[Weakness]) {
+    for weakness in weaknesses {
+        eprintln!("warning: {weakness}");
+    }
+}
+
+fn run_serve(mut config: Config, weaknesses: &[Weakness]) -> Result<(), CliError> {
+    log::start(config.log_format, config.log_level);
+    for weakness in weaknesses {
+        tracing::warn!(error = weakness as &dyn Error, "not hardened");
+    }
+    let room = harden::room_for_connections();
+    if config.settings.max_connections > room {
+        tracing::warn!(room, "the limit of open files allows fewer connections than configured");
+        config.settings.max_connections = room;
+    }
+    let data = DataDir::open(&config.data)?;
+    let lock = data.lock_for_serve()?;
+    let key = ServerKey::open_or_create(data.path(), config.key_file.as_deref())?;
+    let store = SqlStore::open(&data, &key.fingerprint(), config.store_limits)?;
+    let server = Arc::new(Server::new(Arc::new(store), Arc::new(key), config.settings));
+    let runtime = runtime()?;
+    let outcome: Result<(), CliError> = runtime.block_on(async {
+        // Before the line that says "listening": who waits for it may stop us at once.
+        let stop = stop_signal().map_err(CliError::Start)?;
+        let listening = TcpListener::bind(config.listen).await;
+        let local = listening.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (address, listener) =
+            local.map_err(|source| CliError::Listen { address: config.listen, source })?;
+        eprintln!("keybackup-server listening on http://{address}");
+        serve::serve(listener, server, stop).await;
+        Ok(())
+    });
+    drop(runtime);
+    drop(lock);
+    outcome
+}
+
+fn run_invite(config: &Config, command: InviteCommand) -> Result<(), CliError> {
+    // A misspelt directory must not become another server's.
+    let data = DataDir::open_existing(&config.data)?;
+    let key = ServerKey::open_existing(data.path(), config.key_file.as_deref())?;
+    let store = SqlStore::open_existing(&data, &key.fingerprint(), config.store_limits)?;
+    let mut out = io::stdout();
+    let invited = admin::invite(&store, &key, command, &mut out);
+    Ok(runtime()?.block_on(invited)?)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Start)
+}
+
+/// Completes at SIGTERM or SIGINT.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Lists the invitations of a directory, and looks whether it is there afterwards.
+    fn invite(data: &std::path::Path) -> (Result<(), CliError>, bool) {
+        let data = data.as_os_str();
+        let arguments = ["keybackup-server".as_ref(), "--data".as_ref(), data];
+        let arguments = arguments.into_iter().chain(["invite", "list"].map(AsRef::as_ref));
+        let result = run(Cli::try_parse_from(arguments).expect("parses"));
+        (result, std::path::Path::new(data).exists())
+    }
+
+    #[test]
+    fn invitations_need_a_server_that_was() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (refused, made) = invite(&dir.path().join("typo"));
+        assert!(matches!(refused, Err(CliError::Open(OpenError::NoDatabase(_)))), "{refused:?}");
+        assert!(!made, "nothing is made");
+        let (refused, _) = invite(dir.path());
+        assert!(matches!(refused, Err(CliError::Open(OpenError::NoDatabase(_)))), "{refused:?}");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("reads").count(), 0, "nothing is made");
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

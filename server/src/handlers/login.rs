@@ -1,0 +1,91 @@
+//! `POST /login/start` and `POST /login/finish`: OPAQUE's three messages in two requests.
+
+use http::StatusCode;
+use keybackup_protocol::api::{LoggedIn, LoginFinish, LoginPurpose, LoginStart, LoginStarted};
+use keybackup_protocol::limits::LOGIN_TICKET_TTL_S;
+
+use super::random_id;
+use crate::auth::opaque::{self, Ke1};
+use crate::auth::session;
+use crate::auth::ticket::{LoginTicket, Subject};
+use crate::auth::token::DeviceCookie;
+use crate::error::ApiError;
+use crate::http::answer::Answer;
+use crate::http::body::RequestBody;
+use crate::router::Call;
+use crate::store::{FinishedLogin, NewAttempt, StoreError};
+
+/// Largest body of either request, in bytes.
+const MAX_BYTES: usize = 4 * 1024;
+
+/// `POST /login/start`: alike for known and unknown addresses, in status, headers, length and
+/// work. The attempt is counted before the OPRF is evaluated.
+pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Answer, ApiError> {
+    let request: LoginStart = body.json(MAX_BYTES).await?;
+    let LoginPurpose::Session = request.purpose else {
+        return Err(ApiError::BadRequest("this purpose is not granted here"));
+    };
+    let address = super::address(&request.email)?;
+    let ke1 = Ke1::parse(&request.ke1.0)?;
+    call.server.throttle.start(call.peer, call.now)?;
+    let (server, key) = (call.server, &*call.server.key);
+    let attempt = NewAttempt {
+        id: random_id(),
+        address: key.address_tag(&address),
+        bucket: DeviceCookie::bucket(request.device_cookie.as_deref()),
+        epoch: request.epoch,
+        now: call.now,
+        expires_at: call.now + LOGIN_TICKET_TTL_S,
+    };
+    let (id, expires_at) = (attempt.id, attempt.expires_at);
+    let credential = server.store.open_attempt(attempt).await?;
+    let setup = match &credential {
+        Some(known) => {
+            key.setup(known.setup_id).ok_or(ApiError::UnknownSetup { id: known.setup_id })?
+        }
+        None => key.current_setup(),
+    };
+    let started =
+        opaque::login_start(setup.opaque(), &server.dummy, &address, credential.as_ref(), ke1)?;
+    let subject = credential.map(|known| Subject {
+        account: known.account,
+        epoch: known.epoch,
+        setup_id: known.setup_id,
+        generation: known.generation,
+    });
+    let ticket =
+        LoginTicket { attempt: id, subject, expires_at, state: started.state }.seal(key)?;
+    Ok(Answer::json(StatusCode::OK, &LoginStarted { ke2: started.ke2.into(), ticket }))
+}
+
+/// `POST /login/finish`: one answer for everything that is wrong.
+pub(crate) async fn finish(call: &Call<'_>, body: &mut RequestBody) -> Result<Answer, ApiError> {
+    let request: LoginFinish = body.json(MAX_BYTES).await?;
+    let server = call.server;
+    let ticket =
+        LoginTicket::open(&server.key, &request.ticket, call.now).ok_or(ApiError::LoginFailed)?;
+    opaque::login_finish(&ticket.state, &request.ke3.0)?;
+    let subject = ticket.subject.ok_or(ApiError::LoginFailed)?;
+    let (session, grant) = session::grant(server, request.device_id, call.now);
+    let login = FinishedLogin {
+        attempt: ticket.attempt,
+        account: subject.account,
+        epoch: subject.epoch,
+        generation: subject.generation,
+        session,
+        now: call.now,
+    };
+    let material = server.store.finish_login(login).await.map_err(|error| match error {
+        StoreError::AttemptRefused | StoreError::Gone => ApiError::LoginFailed,
+        other => other.into(),
+    })?;
+    let answer = LoggedIn {
+        session: grant,
+        account_id: subject.account,
+        epoch: subject.epoch,
+        slots: material.slots,
+        keyring: material.keyring,
+        device: material.device,
+    };
+    Ok(Answer::json(StatusCode::OK, &answer))
+}

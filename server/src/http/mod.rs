@@ -1,0 +1,13 @@
+//! HTTP below the handlers: refusing malformed heads, reading bodies within bounds, and making
+//! answers.
+
+pub(crate) mod answer;
+pub(crate) mod body;
+pub(crate) mod conditional;
+pub(crate) mod cors;
+pub(crate) mod guard;
+pub(crate) mod head;
+mod pace;
+pub(crate) mod peer;
+pub(crate) mod pool;
+pub(crate) mod range;

@@ -1,0 +1,302 @@
+//! From a request to the handler that answers it: paths parsed into routes, one match on method
+//! and route, and what every answer carries.
+
+use std::convert::Infallible;
+use std::sync::{Arc, OnceLock};
+
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use keybackup_protocol::routes::{H_EPOCH, H_KEYRING, H_PROTOCOL};
+use keybackup_protocol::{DeviceId, PersonaId, limits};
+
+use crate::auth::session;
+use crate::error::ApiError;
+use crate::handlers::{
+    accounts, blob, commit, devices, keyring, labels, login, personas, sessions, status, uploads,
+};
+use crate::http::answer::{Answer, Tracked};
+use crate::http::body::RequestBody;
+use crate::http::cors;
+use crate::http::peer::{Network, Owner};
+use crate::log::RequestLog;
+use crate::state::Server;
+use crate::store::Session;
+
+/// What a path names. Ids are parsed here, strictly; nothing below sees a raw path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    Status,
+    Healthz,
+    AccountsStart,
+    Accounts,
+    LoginStart,
+    LoginFinish,
+    Session,
+    Keyring,
+    Personas,
+    Persona(PersonaId),
+    Labels(PersonaId),
+    Uploads,
+    Upload,
+    Devices,
+    Device(DeviceId),
+}
+
+impl Route {
+    fn parse(path: &str) -> Option<Self> {
+        let mut segments = path.strip_prefix('/')?.split('/');
+        let (first, rest) = (segments.next()?, [segments.next(), segments.next()]);
+        if segments.next().is_some() {
+            return None;
+        }
+        Some(match (first, rest) {
+            ("status", [None, _]) => Self::Status,
+            ("healthz", [None, _]) => Self::Healthz,
+            ("accounts", [None, _]) => Self::Accounts,
+            ("accounts", [Some("start"), None]) => Self::AccountsStart,
+            ("login", [Some("start"), None]) => Self::LoginStart,
+            ("login", [Some("finish"), None]) => Self::LoginFinish,
+            ("session", [None, _]) => Self::Session,
+            ("keyring", [None, _]) => Self::Keyring,
+            ("personas", [None, _]) => Self::Personas,
+            ("personas", [Some(id), None]) => Self::Persona(id.parse().ok()?),
+            ("personas", [Some(id), Some("labels")]) => Self::Labels(id.parse().ok()?),
+            ("uploads", [None, _]) => Self::Uploads,
+            ("uploads", [Some(id), None]) if !id.is_empty() => Self::Upload,
+            ("devices", [None, _]) => Self::Devices,
+            ("devices", [Some(id), None]) => Self::Device(id.parse().ok()?),
+            _ => return None,
+        })
+    }
+
+    /// Its name in logs, and the methods that it has.
+    const fn describe(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Status => ("/status", "GET, HEAD, OPTIONS"),
+            Self::Healthz => ("/healthz", "GET, HEAD, OPTIONS"),
+            Self::AccountsStart => ("/accounts/start", "POST, OPTIONS"),
+            Self::Accounts => ("/accounts", "POST, OPTIONS"),
+            Self::LoginStart => ("/login/start", "POST, OPTIONS"),
+            Self::LoginFinish => ("/login/finish", "POST, OPTIONS"),
+            Self::Session => ("/session", "DELETE, OPTIONS"),
+            Self::Keyring => ("/keyring", "GET, HEAD, OPTIONS"),
+            Self::Personas => ("/personas", "GET, HEAD, OPTIONS"),
+            Self::Persona(_) => ("/personas/<id>", "GET, HEAD, POST, DELETE, OPTIONS"),
+            Self::Labels(_) => ("/personas/<id>/labels", "GET, HEAD, OPTIONS"),
+            Self::Uploads => ("/uploads", "POST, OPTIONS"),
+            Self::Upload => ("/uploads/<id>", ""),
+            Self::Devices => ("/devices", "GET, HEAD, OPTIONS"),
+            Self::Device(_) => ("/devices/<id>", "PUT, OPTIONS"),
+        }
+    }
+
+    /// Whether it reads bodies of who has not logged in: they must not use up the memory that
+    /// those who have need.
+    const fn is_for_strangers(self) -> bool {
+        matches!(self, Self::AccountsStart | Self::Accounts | Self::LoginStart | Self::LoginFinish)
+    }
+
+    /// Whether a client may ask without naming a protocol version: it must be able to find out.
+    const fn speaks_any_protocol(self) -> bool {
+        matches!(self, Self::Status | Self::Healthz)
+    }
+}
+
+/// A request apart from its body.
+pub(crate) struct Call<'a> {
+    pub(crate) server: &'a Server,
+    pub(crate) parts: &'a Parts,
+    /// Where it came from.
+    pub(crate) peer: Network,
+    /// Unix seconds when it came.
+    pub(crate) now: i64,
+    session: OnceLock<Session>,
+}
+
+impl Call<'_> {
+    /// Its headers.
+    pub(crate) const fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    /// Whose share its answer takes.
+    fn owner(&self) -> Owner {
+        let account = self.session.get().map(|session| Owner::Account(session.account));
+        account.unwrap_or(Owner::Network(self.peer))
+    }
+
+    /// The session that it shows, which the answer's headers then tell about.
+    pub(crate) async fn session(&self) -> Result<&Session, ApiError> {
+        let session = session::authenticate(self.server, self.headers()).await?;
+        Ok(self.session.get_or_init(|| session))
+    }
+
+    /// The same, where only the account's current epoch will do.
+    pub(crate) async fn current_session(&self) -> Result<&Session, ApiError> {
+        let session = self.session().await?;
+        if session.epoch == session.current_epoch { Ok(session) } else { Err(ApiError::Stale) }
+    }
+
+    /// The one parameter that the query may have. Another is an error, so that a misspelt one
+    /// is not silently ignored.
+    pub(crate) fn query(&self, name: &str) -> Result<Option<u64>, ApiError> {
+        let Some(query) = self.parts.uri.query().filter(|query| !query.is_empty()) else {
+            return Ok(None);
+        };
+        let value = query.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
+        let digits = value.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        digits
+            .and_then(|digits| digits.parse().ok())
+            .filter(|&number| i64::try_from(number).is_ok())
+            .map(Some)
+            .ok_or(ApiError::BadRequest("the query is malformed"))
+    }
+}
+
+/// Answers one request. Never fails: what goes wrong is an answer, too.
+pub(crate) async fn answer(
+    server: Arc<Server>,
+    peer: Network,
+    request: Request<Incoming>,
+) -> Result<Response<Tracked>, Infallible> {
+    let (parts, incoming) = request.into_parts();
+    let length = body_length(&parts.headers);
+    let path = parts.uri.path();
+    let route = path.strip_prefix(&*server.settings.path_prefix).and_then(Route::parse);
+    let pattern = route.map_or("(none)", |route| route.describe().0);
+    let log = RequestLog::new(parts.method.clone(), pattern, length);
+    let idle = server.settings.timeouts.body;
+    let memory = match route {
+        Some(route) if route.is_for_strangers() => &server.strangers_memory,
+        _ => &server.members_memory,
+    };
+    let mut body =
+        RequestBody::new(incoming, length, idle, Owner::Network(peer), Arc::clone(memory));
+    let (now, session) = (server.now(), OnceLock::new());
+    let call = Call { server: &server, parts: &parts, peer, now, session };
+    let origins = &server.settings.cors_origins;
+    let mut answer = match cors::preflight(origins, &parts.method, &parts.headers) {
+        Some(answer) => answer,
+        None => match dispatch(&call, route, &mut body).await {
+            Ok(answer) => answer.within(&server.answers, call.owner()).await,
+            Err(error) => Err(error),
+        }
+        .unwrap_or_else(ApiError::into_answer),
+    };
+    if let Some(session) = call.session.get() {
+        tell_session(session, &mut answer.headers);
+    }
+    cors::allow(origins, &parts.headers, &mut answer.headers);
+    // Asking for what a client holds back, to throw it away, would be no gain.
+    if (parts.headers.contains_key(EXPECT) && body.left() > 0) || !body.finish().await {
+        answer.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(answer.into_response(log))
+}
+
+/// The one match.
+async fn dispatch(
+    call: &Call<'_>,
+    route: Option<Route>,
+    body: &mut RequestBody,
+) -> Result<Answer, ApiError> {
+    let route = route.ok_or(ApiError::NotFound)?;
+    let allow = route.describe().1;
+    let method = &call.parts.method;
+    if method != Method::OPTIONS && !route.speaks_any_protocol() {
+        check_protocol(call.headers())?;
+    }
+    // hyper sends no body in answer to HEAD.
+    match (if method == Method::HEAD { &Method::GET } else { method }, route) {
+        (&Method::GET, Route::Status) => Ok(status::status(call)),
+        (&Method::GET, Route::Healthz) => status::healthz(call).await,
+        (&Method::POST, Route::AccountsStart) => accounts::start(call, body).await,
+        (&Method::POST, Route::Accounts) => accounts::finish(call, body).await,
+        (&Method::POST, Route::LoginStart) => login::start(call, body).await,
+        (&Method::POST, Route::LoginFinish) => login::finish(call, body).await,
+        (&Method::DELETE, Route::Session) => sessions::end(call).await,
+        (&Method::GET, Route::Keyring) => keyring::newest(call).await,
+        (&Method::GET, Route::Personas) => personas::list(call).await,
+        (&Method::POST, Route::Persona(id)) => commit::commit(call, id, body).await,
+        (&Method::GET, Route::Persona(id)) => blob::read(call, id).await,
+        (&Method::DELETE, Route::Persona(id)) => personas::trash(call, id).await,
+        (&Method::GET, Route::Labels(id)) => labels::list(call, id).await,
+        (&Method::POST, Route::Uploads) => uploads::create(call, body).await,
+        (&Method::OPTIONS, Route::Uploads) => Ok(uploads::discover(call)),
+        (_, Route::Upload) => Err(ApiError::ResumingUnsupported),
+        (&Method::GET, Route::Devices) => devices::list(call).await,
+        (&Method::PUT, Route::Device(id)) => devices::put(call, id, body).await,
+        (&Method::OPTIONS, _) => {
+            Ok(Answer::empty(StatusCode::NO_CONTENT).with(ALLOW, HeaderValue::from_static(allow)))
+        }
+        _ => Err(ApiError::MethodNotAllowed { allow }),
+    }
+}
+
+fn check_protocol(headers: &HeaderMap) -> Result<(), ApiError> {
+    let named = headers.get(H_PROTOCOL).and_then(|value| value.to_str().ok());
+    // Digits only: `parse` would also take a plus sign.
+    let digits = named.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    if digits.and_then(|text| text.parse().ok()) == Some(limits::PROTOCOL) {
+        Ok(())
+    } else {
+        Err(ApiError::ProtocolUnsupported)
+    }
+}
+
+/// The guard has let only one through, and only digits.
+fn body_length(headers: &HeaderMap) -> u64 {
+    let value = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    value.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+}
+
+fn tell_session(session: &Session, headers: &mut HeaderMap) {
+    let epoch = HeaderValue::from_str(&session.current_epoch.to_string());
+    headers.insert(H_EPOCH, epoch.expect("hexadecimal digits"));
+    headers.insert(H_KEYRING, HeaderValue::from(session.keyring_version));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_protocol_version_is_digits() {
+        let spoken = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(H_PROTOCOL, HeaderValue::from_static(text));
+            check_protocol(&headers).is_ok()
+        };
+        assert!(spoken("1"));
+        for other in ["+1", "-1", "", "2", "1.0", "1, 1", " 1 2", "99999999999"] {
+            assert!(!spoken(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn paths_parse_strictly() {
+        let id = "30313233343536373839616263646566";
+        let persona = PersonaId::from_bytes(*b"0123456789abcdef");
+        for (path, route) in [
+            ("/status".to_owned(), Some(Route::Status)),
+            (format!("/personas/{id}"), Some(Route::Persona(persona))),
+            (format!("/personas/{id}/labels"), Some(Route::Labels(persona))),
+            ("/status/".to_owned(), None),
+            ("status".to_owned(), None),
+            ("/STATUS".to_owned(), None),
+            (String::new(), None),
+            ("/".to_owned(), None),
+            ("/personas/".to_owned(), None),
+            (format!("/personas/{id}/"), None),
+            (format!("/personas/{id}/labels/"), None),
+            (format!("/personas/{id}/labels/1"), None),
+            (format!("/personas/{}", id.to_uppercase().replace('3', "A")), None),
+            ("/personas/%33".to_owned(), None),
+            ("/uploads/".to_owned(), None),
+        ] {
+            assert_eq!(Route::parse(&path), route, "{path}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What all requests share: the store, the keys, the settings, and the clock.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::auth::opaque::DummyRecord;
+use crate::auth::throttle::Throttle;
+use crate::config::Settings;
+use crate::http::body::Memory;
+use crate::http::pool::Pool;
+use crate::keyfile::ServerKey;
+use crate::store::Store;
+
+/// Memory that small and large bodies may take together, of who has not logged in.
+const STRANGERS_MEMORY_KIB: (u32, u32) = (8 * 1024, 16 * 1024);
+/// The same, of sessions. One account's share is the largest head and what is parsed out of it.
+const MEMBERS_MEMORY_KIB: (u32, u32) = (24 * 1024, 100 * 1024);
+
+/// KiB that JSON answers may take together until they are sent, the smallest apart, and of these
+/// one account. A larger one counts as that.
+const ANSWERS_KIB: (u32, u32) = (96 * 1024, 32 * 1024);
+/// Answers at the same time that are read from files as they are sent, and of these to one
+/// account. Each takes a descriptor and half a MiB.
+const DOWNLOADS: (u32, u32) = (128, 16);
+
+/// Unix seconds. Replaced in tests that own the clock.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// A server, apart from its listener.
+pub struct Server {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) key: Arc<ServerKey>,
+    pub(crate) settings: Settings,
+    pub(crate) strangers_memory: Arc<Memory>,
+    pub(crate) members_memory: Arc<Memory>,
+    /// Memory of JSON answers, in KiB.
+    pub(crate) answers: Pool,
+    /// Answers that are read from files.
+    pub(crate) downloads: Pool,
+    pub(crate) throttle: Throttle,
+    pub(crate) dummy: DummyRecord,
+    clock: Clock,
+}
+
+impl Server {
+    /// Puts a server together over an open store.
+    pub fn new(store: Arc<dyn Store>, key: Arc<ServerKey>, settings: Settings) -> Self {
+        let memory = |(small, large)| Arc::new(Memory::new(small, large));
+        let starts_per_hour = settings.starts_per_hour;
+        Self {
+            store,
+            key,
+            settings,
+            strangers_memory: memory(STRANGERS_MEMORY_KIB),
+            members_memory: memory(MEMBERS_MEMORY_KIB),
+            answers: Pool::new(ANSWERS_KIB.0, ANSWERS_KIB.1),
+            downloads: Pool::new(DOWNLOADS.0, DOWNLOADS.1),
+            throttle: Throttle::new(starts_per_hour),
+            dummy: DummyRecord::new(),
+            clock: Arc::new(system_clock),
+        }
+    }
+
+    /// The same with another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Now, in unix seconds.
+    pub(crate) fn now(&self) -> i64 {
+        (self.clock)()
+    }
+}
+
+/// The system's clock in unix seconds; zero where it stands before 1970.
+pub(crate) fn system_clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

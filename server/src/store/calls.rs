@@ -1,0 +1,246 @@
+//! The contract's methods: which function runs on which thread.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures_core::stream::BoxStream;
+use futures_util::StreamExt as _;
+use keybackup_protocol::api::{DeviceRecord, Keyring, Labels, Listing};
+use keybackup_protocol::{AccountId, EpochId, PersonaId};
+
+use super::sql::proposal::Proposal;
+use super::sql::{
+    accounts, attempts, commit, devices, invites, personas, quota, sessions, uploads,
+};
+use super::{
+    Blob, BlobSource, Commit, CommitBytes, Credential, FinishedLogin, Invite, InviteTag,
+    LoginMaterial, NewAccount, NewAttempt, NewRegistration, NewUpload, PartWriter, Session,
+    SqlStore, Store, StoreError, TokenHash,
+};
+
+#[async_trait::async_trait]
+impl Store for SqlStore {
+    async fn health(&self) -> Result<(), StoreError> {
+        self.0.readers.run(accounts::look).await?;
+        self.0.writer.run(accounts::look).await
+    }
+
+    async fn open_attempt(&self, attempt: NewAttempt) -> Result<Option<Credential>, StoreError> {
+        let limits = self.0.limits;
+        self.0.writer.run(move |tx| attempts::open_login(tx, &attempt, &limits)).await
+    }
+
+    async fn finish_login(&self, login: FinishedLogin) -> Result<LoginMaterial, StoreError> {
+        let limits = self.0.limits;
+        self.0
+            .writer
+            .run(move |tx| {
+                attempts::finish_login(tx, &login)?;
+                let (account, epoch, session) = (login.account, login.epoch, &login.session);
+                devices::note_login(tx, account, session, login.now, &limits)?;
+                sessions::open(tx, account, epoch, session, login.now)?;
+                Ok(LoginMaterial {
+                    slots: accounts::slots(tx, account, epoch)?,
+                    keyring: accounts::keyring(tx, account, epoch)?,
+                    device: devices::record(tx, account, session.device)?,
+                })
+            })
+            .await
+    }
+
+    async fn open_registration(&self, registration: NewRegistration) -> Result<(), StoreError> {
+        let limits = self.0.limits;
+        self.0.writer.run(move |tx| attempts::open_registration(tx, &registration, &limits)).await
+    }
+
+    async fn register(&self, account: NewAccount) -> Result<(), StoreError> {
+        let limits = self.0.limits;
+        self.0.writer.run(move |tx| accounts::register(tx, &account, &limits)).await
+    }
+
+    async fn session(&self, token: &TokenHash, now: i64) -> Result<Option<Session>, StoreError> {
+        let token = *token;
+        let found = self.0.readers.run(move |tx| sessions::find(tx, &token, now)).await?;
+        Ok(found.map(|(session, touch)| {
+            if touch {
+                // Not waited for: at worst a session ends a minute early.
+                let id = session.id;
+                self.0.writer.post(move |tx| sessions::touch(tx, id, now));
+            }
+            session
+        }))
+    }
+
+    async fn end_session(&self, id: i64) -> Result<bool, StoreError> {
+        self.0.writer.run(move |tx| sessions::end(tx, id)).await
+    }
+
+    async fn keyring(&self, account: AccountId, epoch: EpochId) -> Result<Keyring, StoreError> {
+        self.0.readers.run(move |tx| accounts::keyring(tx, account, epoch)).await
+    }
+
+    async fn listing(&self, account: AccountId, epoch: EpochId) -> Result<Listing, StoreError> {
+        self.0.readers.run(move |tx| personas::listing(tx, account, epoch)).await
+    }
+
+    async fn labels(
+        &self,
+        account: AccountId,
+        persona: PersonaId,
+        from: u64,
+    ) -> Result<Labels, StoreError> {
+        self.0.readers.run(move |tx| personas::labels(tx, account, persona, from)).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
+        let part = match &commit.bytes {
+            Some(CommitBytes::Part(part)) => Some(part.name.clone()),
+            Some(CommitBytes::Row(_)) | None => None,
+        };
+        part.iter().try_for_each(|part| self.0.parts.check_unnamed(part))?;
+        let result = match Proposal::parse(commit) {
+            Ok(proposal) => self.commit_proposal(proposal, part.clone()).await,
+            Err(error) => Err(error),
+        };
+        if let (Some(part), Err(error)) = (part, &result)
+            && is_certain(error)
+        {
+            // What it can't delete now, the sweep will.
+            let _ = self.0.parts.delete(&part).await;
+        }
+        result
+    }
+
+    async fn blob(
+        &self,
+        account: AccountId,
+        persona: PersonaId,
+        version: Option<u64>,
+    ) -> Result<Blob, StoreError> {
+        self.0.readers.run(move |tx| personas::blob(tx, account, persona, version)).await
+    }
+
+    async fn read(
+        &self,
+        blob: &Blob,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
+        if range.start > range.end || range.end > blob.bytes {
+            return Err(StoreError::Invalid("the range is not within the blob"));
+        }
+        match &blob.source {
+            BlobSource::Parts(parts) => self.0.parts.read(parts, range).await,
+            BlobSource::Row(content) => {
+                let within = usize::try_from(range.start)
+                    .and_then(|start| Ok(start..usize::try_from(range.end)?))
+                    .ok()
+                    .filter(|within| within.end <= content.len())
+                    .ok_or(StoreError::Invalid("the row holds fewer bytes than it says"))?;
+                let bytes = content.slice(within);
+                Ok(futures_util::stream::iter((!bytes.is_empty()).then_some(Ok(bytes))).boxed())
+            }
+        }
+    }
+
+    async fn trash(
+        &self,
+        account: AccountId,
+        persona: PersonaId,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        self.0.writer.run(move |tx| personas::trash(tx, account, persona, now)).await
+    }
+
+    async fn begin_part(
+        &self,
+        account: AccountId,
+        bytes: u64,
+    ) -> Result<Box<dyn PartWriter>, StoreError> {
+        let held_bytes = self.0.readers.run(move |tx| quota::held_bytes(tx, account)).await?;
+        let room_bytes = self.0.limits.quota_bytes.saturating_sub(held_bytes);
+        Ok(Box::new(self.0.parts.begin(account, bytes, room_bytes).await?))
+    }
+
+    async fn add_upload(&self, upload: NewUpload) -> Result<(), StoreError> {
+        let (limits, parts) = (self.0.limits, self.0.parts.clone());
+        let part = upload.part.name.clone();
+        self.0.parts.check_unnamed(&part)?;
+        let result = self
+            .0
+            .writer
+            .run(move |tx| {
+                uploads::add(tx, &upload, &limits)?;
+                parts.is_named(&upload.part.name);
+                Ok(())
+            })
+            .await;
+        if result.as_ref().is_err_and(is_certain) {
+            let _ = self.0.parts.delete(&part).await; // else the sweep does
+        }
+        result
+    }
+
+    async fn put_device(
+        &self,
+        account: AccountId,
+        record: DeviceRecord,
+        _now: i64,
+    ) -> Result<(), StoreError> {
+        let limits = self.0.limits;
+        self.0.writer.run(move |tx| devices::put(tx, account, &record, &limits)).await
+    }
+
+    async fn devices(&self, account: AccountId) -> Result<Vec<DeviceRecord>, StoreError> {
+        self.0.readers.run(move |tx| devices::records(tx, account)).await
+    }
+
+    async fn create_invite(
+        &self,
+        tag: InviteTag,
+        now: i64,
+        expires_at: i64,
+        uses: u32,
+    ) -> Result<(), StoreError> {
+        self.0.writer.run(move |tx| invites::create(tx, &tag, now, expires_at, uses)).await
+    }
+
+    async fn invites(&self, now: i64) -> Result<Vec<Invite>, StoreError> {
+        self.0.readers.run(move |tx| invites::list(tx, now)).await
+    }
+
+    async fn revoke_invite(&self, id: i64) -> Result<bool, StoreError> {
+        self.0.writer.run(move |tx| invites::revoke(tx, id)).await
+    }
+
+    async fn sweep(&self, now: i64) -> Result<(), StoreError> {
+        self.sweep_all(now).await
+    }
+}
+
+impl SqlStore {
+    async fn commit_proposal(
+        &self,
+        proposal: Proposal,
+        part: Option<String>,
+    ) -> Result<u64, StoreError> {
+        let (limits, parts) = (self.0.limits, self.0.parts.clone());
+        let version = proposal.version.unsigned_abs();
+        self.0
+            .writer
+            .run(move |tx| {
+                commit::commit(tx, &proposal, &limits)?;
+                // Here, and not after the answer, which a caller who left never hears.
+                if let Some(part) = part {
+                    parts.is_named(&part);
+                }
+                Ok(version)
+            })
+            .await
+    }
+}
+
+/// Whether an error leaves no doubt that nothing was committed. After a failed commit of the
+/// database there is some: then a part may be named, and must not be deleted.
+const fn is_certain(error: &StoreError) -> bool {
+    !matches!(error, StoreError::Rows(_) | StoreError::Bytes(_))
+}

@@ -1,0 +1,160 @@
+//! Bytes beside the rows: parts and uploads.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use keybackup_protocol::{B64, UploadId};
+
+use super::LIMITS;
+use super::fixtures::{NOW, User, assert_refused, blob, persona};
+use crate::store::{Commit, CommitBytes, NewUpload, Part, Store, StoreError};
+
+const DAY_S: i64 = 24 * 60 * 60;
+
+/// Bytes of which no two ranges are alike.
+fn content(bytes: u32) -> Vec<u8> {
+    (0..bytes.div_ceil(4)).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
+}
+
+fn push_part(user: &User<'_>, base: u64, index: u64, part: &Part) -> Commit {
+    let mut commit = user.push(persona(1), base, index, b"");
+    commit.head.blob = Some(blob(part.bytes));
+    commit.bytes = Some(CommitBytes::Part(part.clone()));
+    commit
+}
+
+fn push_upload(user: &User<'_>, base: u64, index: u64, bytes: u64, upload: UploadId) -> Commit {
+    let mut commit = user.push(persona(1), base, index, b"");
+    let mut blob = blob(bytes);
+    blob.upload = Some(upload);
+    commit.head.blob = Some(blob);
+    commit.bytes = None;
+    commit
+}
+
+fn new_upload(user: &User<'_>, n: u8, part: Part) -> NewUpload {
+    NewUpload {
+        account: user.account,
+        id: UploadId::from_bytes([n; 16]),
+        part,
+        blake3: [3; 32],
+        now: NOW,
+        expires_at: NOW + DAY_S,
+    }
+}
+
+pub(super) async fn hold_large_blobs(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    let bytes = content(900_000);
+    let part = user.part(&bytes).await;
+    assert_eq!(part.bytes, 900_000);
+    user.commit(push_part(&user, 0, 1, &part)).await;
+    assert!(user.content(persona(1), None).await.expect("reads") == bytes);
+    let blob = store.blob(user.account, persona(1), None).await.expect("is there");
+    for range in [0..1, 65_535..65_537, 262_143..600_000, 899_999..900_000, 7..7] {
+        let stream = store.read(&blob, range.clone()).await.expect("opens");
+        let read = stream.try_collect::<Vec<_>>().await.expect("reads").concat();
+        let at = |place| usize::try_from(place).expect("fits");
+        assert!(read == bytes[at(range.start)..at(range.end)], "{range:?}");
+    }
+    assert_refused!(store.read(&blob, 0..900_001).await, StoreError::Invalid(_));
+}
+
+pub(super) async fn become_uploads(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    let bytes = content(100_000);
+    let upload = new_upload(&user, 1, user.part(&bytes).await);
+    let id = upload.id;
+    assert_refused!(store.commit(push_upload(&user, 0, 1, 100_000, id)).await, StoreError::Gone);
+    store.add_upload(upload).await.expect("keeps it");
+    assert_refused!(
+        store.commit(push_upload(&user, 0, 1, 99_999, id)).await,
+        StoreError::Invalid(_)
+    );
+    let mut other_hash = push_upload(&user, 0, 1, 100_000, id);
+    other_hash.head.blob.as_mut().expect("a blob").blake3 = B64(vec![4; 32]);
+    assert_refused!(store.commit(other_hash).await, StoreError::Invalid(_));
+    let mut late = push_upload(&user, 0, 1, 100_000, id);
+    late.now = NOW + DAY_S;
+    assert_refused!(store.commit(late).await, StoreError::Gone);
+    let thief = User::register(store, 2).await;
+    assert_refused!(store.commit(push_upload(&thief, 0, 1, 100_000, id)).await, StoreError::Gone);
+
+    user.commit(push_upload(&user, 0, 1, 100_000, id)).await;
+    assert!(user.content(persona(1), None).await.expect("reads") == bytes);
+    assert_refused!(store.commit(push_upload(&user, 1, 2, 100_000, id)).await, StoreError::Gone);
+}
+
+pub(super) async fn check_lengths(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    let mut short = store.begin_part(user.account, 100_000).await.expect("begins");
+    short.write(Bytes::from(vec![1; 99_999])).await.expect("writes");
+    assert_refused!(short.finish().await, StoreError::Invalid(_));
+    let mut long = store.begin_part(user.account, 100_000).await.expect("begins");
+    long.write(Bytes::from(vec![1; 100_000])).await.expect("writes");
+    assert_refused!(long.write(Bytes::from_static(b"1")).await, StoreError::Invalid(_));
+    long.abort().await;
+    let part = user.part(&content(70_000)).await;
+    let mut wrong = push_part(&user, 0, 1, &part);
+    wrong.head.blob = Some(blob(70_001));
+    assert_refused!(store.commit(wrong).await, StoreError::Invalid(_));
+    let nowhere = Part { name: "../../etc/passwd".into(), bytes: 70_000 };
+    assert_refused!(store.commit(push_part(&user, 0, 1, &nowhere)).await, StoreError::Gone);
+    let upload = new_upload(&user, 1, nowhere);
+    assert_refused!(store.add_upload(upload).await, StoreError::Gone);
+}
+
+pub(super) async fn count_to_the_quota(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    let begin = async |bytes| store.begin_part(user.account, bytes).await.map(drop);
+    assert_refused!(begin(LIMITS.quota_bytes + 1).await, StoreError::Quota);
+    // Two that each fit alone: the first has reserved its bytes.
+    let first = store.begin_part(user.account, 600_000).await.expect("begins");
+    assert_refused!(begin(600_000).await, StoreError::Quota);
+    first.abort().await;
+    begin(600_000).await.expect("given back when aborted");
+    begin(600_000).await.expect("given back when dropped");
+
+    let upload = new_upload(&user, 1, user.part(&content(600_000)).await);
+    store.add_upload(upload).await.expect("keeps it");
+    assert_refused!(begin(600_000).await, StoreError::Quota);
+    let large = vec![0; 64 * 1024];
+    for n in 0..6 {
+        user.commit(user.push(persona(2), n, n + 1, &large)).await;
+    }
+    let over = user.push(persona(2), 6, 7, &large);
+    assert_refused!(store.commit(over).await, StoreError::Quota);
+    // Committing the upload adds nothing.
+    let id = UploadId::from_bytes([1; 16]);
+    user.commit(push_upload(&user, 0, 7, 600_000, id)).await;
+    assert_refused!(begin(10_000).await, StoreError::Quota);
+}
+
+pub(super) async fn go_when_nobody_names_them(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    let named = user.part(&content(70_000)).await;
+    user.commit(push_part(&user, 0, 1, &named)).await;
+    // A part that was never named counts until the sweep finds it.
+    let orphan = user.part(&content(900_000)).await;
+    let begin = async || store.begin_part(user.account, 900_000).await.map(drop);
+    assert_refused!(begin().await, StoreError::Quota);
+    let now =
+        i64::try_from(SystemTime::UNIX_EPOCH.elapsed().expect("the clock is after 1970").as_secs())
+            .expect("fits");
+    store.sweep(now).await.expect("sweeps");
+    assert_refused!(begin().await, StoreError::Quota);
+    store.sweep(now + 2 * DAY_S).await.expect("sweeps");
+    begin().await.expect("its bytes are free again");
+    let late = push_part(&user, 1, 2, &orphan);
+    assert_refused!(store.commit(late).await, StoreError::Gone);
+    assert!(user.content(persona(1), None).await.is_ok(), "the named one stays");
+    // A refused commit's part goes at once.
+    let part = user.part(&content(70_000)).await;
+    assert_refused!(store.commit(push_part(&user, 7, 2, &part)).await, StoreError::Conflict);
+    assert_refused!(store.commit(push_part(&user, 1, 2, &part)).await, StoreError::Gone);
+    // One that a row names is not deleted by a commit that names it again.
+    let again = push_part(&user, 7, 2, &named);
+    assert_refused!(store.commit(again).await, StoreError::Gone);
+    assert!(user.content(persona(1), None).await.is_ok());
+}

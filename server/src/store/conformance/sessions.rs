@@ -1,0 +1,72 @@
+//! Sessions: found by token while they hold.
+
+use keybackup_protocol::EpochId;
+use keybackup_protocol::api::SlotKind;
+
+use super::fixtures::{NOW, User, assert_refused, session};
+use crate::store::{Bucket, Store, StoreError, TokenHash};
+
+pub(super) async fn hold_until_they_expire(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    user.attempt(100, Bucket::Strangers, NOW).await.expect("opens");
+    let mut login = user.finished(100, NOW);
+    login.session.expires_at = NOW + 50;
+    store.finish_login(login).await.expect("finishes");
+    let token = TokenHash([100; 32]);
+    let at = async |now| store.session(&token, now).await.expect("answers");
+    let found = at(NOW + 49).await.expect("holds");
+    assert!(found.account == user.account && found.device == session(100).device);
+    assert!(at(NOW + 50).await.is_none());
+    assert!(store.session(&TokenHash([111; 32]), NOW).await.expect("answers").is_none());
+}
+
+pub(super) async fn end_when_idle(store: &dyn Store) {
+    let user = User::register(store, 1).await; // idle for 100,000 s
+    assert!(user.session(NOW + 99_999).await.is_some());
+    store.health().await.expect("what was noted before is written now");
+    assert!(user.session(NOW + 199_998).await.is_some(), "the use before counts");
+    store.health().await.expect("is healthy");
+    assert!(user.session(NOW + 299_998).await.is_none());
+}
+
+pub(super) async fn end_when_told(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    let id = user.session(NOW).await.expect("holds").id;
+    assert!(store.end_session(id).await.expect("ends"));
+    assert!(user.session(NOW).await.is_none());
+    assert!(!store.end_session(id).await.expect("answers"));
+    // The device's cookie outlives its session.
+    for attempt in 100..103 {
+        user.attempt(attempt, Bucket::Strangers, NOW).await.expect("opens");
+    }
+    user.attempt(103, Bucket::Device([1; 32]), NOW).await.expect("opens");
+}
+
+pub(super) async fn carry_the_material_of_their_epoch(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    user.attempt(100, Bucket::Strangers, NOW).await.expect("opens");
+    let material = user.finish(100, NOW).await.expect("finishes");
+    let mut kinds: Vec<_> = material.slots.iter().map(|slot| slot.kind).collect();
+    kinds.sort_by_key(|kind| *kind == SlotKind::Recovery);
+    assert_eq!(kinds, [SlotKind::Password, SlotKind::Recovery]);
+    assert!(material.slots.iter().all(|slot| slot.sealed.0 == vec![1; 300]));
+    assert_eq!(material.keyring.version, 1);
+    assert!(material.device.is_none(), "a new device has no record yet");
+    let keyring = store.keyring(user.account, user.epoch).await.expect("is there");
+    assert_eq!(keyring, material.keyring);
+    let unknown = EpochId::from_bytes([77; 16]);
+    assert_refused!(store.keyring(user.account, unknown).await, StoreError::Gone);
+
+    // The device that registered logs in again: its record comes along, its cookie is new.
+    user.attempt(101, Bucket::Strangers, NOW).await.expect("opens");
+    let mut login = user.finished(101, NOW);
+    login.session.device = session(1).device;
+    let material = store.finish_login(login).await.expect("finishes");
+    assert_eq!(material.device.expect("it has a record").sealed.0, [1]);
+    for attempt in 110..113 {
+        user.attempt(attempt, Bucket::Strangers, NOW).await.expect("opens");
+    }
+    user.attempt(113, Bucket::Device([101; 32]), NOW).await.expect("opens");
+    let old = user.attempt(114, Bucket::Device([1; 32]), NOW).await.map(|_| ());
+    assert_refused!(old, StoreError::TooMany { .. });
+}

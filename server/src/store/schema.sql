@@ -1,0 +1,266 @@
+-- The schema, one text for SQLite and PostgreSQL: BIGINT, TEXT and BYTEA only, times in unix
+-- seconds, booleans as 0 and 1. Keys are the ids that clients make, scoped by account, so that
+-- nobody can occupy or probe another account's ids, and no sequence is needed.
+--
+-- What a later issue fills is here already: its rows are marked "later". "Locked" is no column:
+-- a persona is locked when its epoch is not the account's current one.
+
+CREATE TABLE meta (
+  name    TEXT   NOT NULL PRIMARY KEY,
+  number  BIGINT,
+  bytes   BYTEA
+);
+
+-- `address` is the keyed hash, `sealed_address` what mail needs. `current_epoch` has no foreign
+-- key, since it and epochs.account_id would each have to be there first.
+CREATE TABLE accounts (
+  id                       BYTEA  NOT NULL PRIMARY KEY,
+  address                  BYTEA  NOT NULL UNIQUE,
+  sealed_address           BYTEA  NOT NULL,
+  current_epoch            BYTEA  NOT NULL,
+  created_at               BIGINT NOT NULL,
+  mail_reset_barred_until  BIGINT NOT NULL DEFAULT 0       -- later
+);
+
+-- `origin`: registration | mail (later). `held_bytes`: blobs and labels of the epoch's personas,
+-- 256 bytes for each version's row, waiting uploads, the index, device records; `personas`: how
+-- many, removed ones included. Both are what the quota looks at.
+CREATE TABLE epochs (
+  account_id       BYTEA  NOT NULL REFERENCES accounts (id),
+  id               BYTEA  NOT NULL,
+  origin           TEXT   NOT NULL,
+  created_at       BIGINT NOT NULL,
+  phrase_verifier  BYTEA  NOT NULL,
+  root_verifier    BYTEA  NOT NULL,
+  keyring_version  BIGINT NOT NULL,
+  held_bytes       BIGINT NOT NULL DEFAULT 0,
+  personas         BIGINT NOT NULL DEFAULT 0,
+  PRIMARY KEY (account_id, id)
+);
+
+-- `kind`: password, with an empty device id | pin (later). `generation` counts up with each
+-- replacement; `tries_left` and `proof_verifier` (of the device proof) are the PIN's.
+CREATE TABLE credentials (
+  account_id      BYTEA  NOT NULL,
+  epoch_id        BYTEA  NOT NULL,
+  kind            TEXT   NOT NULL,
+  device_id       BYTEA  NOT NULL,
+  suite           BIGINT NOT NULL,
+  setup_id        BIGINT NOT NULL,
+  generation      BIGINT NOT NULL,
+  record          BYTEA  NOT NULL,
+  created_at      BIGINT NOT NULL,
+  tries_left      BIGINT,
+  proof_verifier  BYTEA,
+  PRIMARY KEY (account_id, epoch_id, kind, device_id),
+  FOREIGN KEY (account_id, epoch_id) REFERENCES epochs (account_id, id)
+);
+
+CREATE TABLE slots (
+  account_id  BYTEA  NOT NULL,
+  epoch_id    BYTEA  NOT NULL,
+  kind        TEXT   NOT NULL,
+  generation  BIGINT NOT NULL,
+  sealed      BYTEA  NOT NULL,
+  PRIMARY KEY (account_id, epoch_id, kind),
+  FOREIGN KEY (account_id, epoch_id) REFERENCES epochs (account_id, id)
+);
+
+-- Every version of an epoch's keyring; epochs.keyring_version names the newest.
+CREATE TABLE keyrings (
+  account_id  BYTEA  NOT NULL,
+  epoch_id    BYTEA  NOT NULL,
+  version     BIGINT NOT NULL,
+  sealed      BYTEA  NOT NULL,
+  stored_at   BIGINT NOT NULL,
+  PRIMARY KEY (account_id, epoch_id, version),
+  FOREIGN KEY (account_id, epoch_id) REFERENCES epochs (account_id, id)
+);
+
+CREATE TABLE indexes (
+  account_id       BYTEA  NOT NULL,
+  epoch_id         BYTEA  NOT NULL,
+  counter          BIGINT NOT NULL,
+  keyring_version  BIGINT NOT NULL,
+  sealed           BYTEA  NOT NULL,
+  stored_at        BIGINT NOT NULL,
+  PRIMARY KEY (account_id, epoch_id),
+  FOREIGN KEY (account_id, epoch_id) REFERENCES epochs (account_id, id)
+);
+
+-- `kind`: directory | otp (later). `version` and `removed` are the newest version's.
+CREATE TABLE personas (
+  account_id  BYTEA  NOT NULL,
+  id          BYTEA  NOT NULL,
+  epoch_id    BYTEA  NOT NULL,
+  kind        TEXT   NOT NULL,
+  version     BIGINT NOT NULL,
+  removed     BIGINT NOT NULL,
+  created_at  BIGINT NOT NULL,
+  trashed_at  BIGINT,
+  PRIMARY KEY (account_id, id),
+  FOREIGN KEY (account_id, epoch_id) REFERENCES epochs (account_id, id)
+);
+CREATE INDEX personas_by_epoch ON personas (account_id, epoch_id);
+
+-- One label a version, kept after the bytes are gone. `stored_at` is the server's own time, so
+-- a version was superseded when the next one was stored. `content_version`: whose bytes the
+-- label names, if any.
+CREATE TABLE versions (
+  account_id       BYTEA  NOT NULL,
+  persona_id       BYTEA  NOT NULL,
+  version          BIGINT NOT NULL,
+  epoch_id         BYTEA  NOT NULL,
+  keyring_version  BIGINT NOT NULL,
+  device_id        BYTEA  NOT NULL,
+  content_version  BIGINT,
+  removed          BIGINT NOT NULL,
+  stored_at        BIGINT NOT NULL,
+  label            BYTEA  NOT NULL,
+  PRIMARY KEY (account_id, persona_id, version),
+  FOREIGN KEY (account_id, persona_id) REFERENCES personas (account_id, id)
+);
+-- Finds the newest version that names some bytes.
+CREATE INDEX versions_by_content
+  ON versions (account_id, persona_id, content_version, version);
+
+-- Bytes that are held, under the version that they came with: in `content` when few, else in
+-- the parts. The row goes when retention ends.
+CREATE TABLE blobs (
+  account_id  BYTEA  NOT NULL,
+  persona_id  BYTEA  NOT NULL,
+  version     BIGINT NOT NULL,
+  bytes       BIGINT NOT NULL,
+  blake3      BYTEA  NOT NULL,
+  content     BYTEA,
+  PRIMARY KEY (account_id, persona_id, version),
+  FOREIGN KEY (account_id, persona_id, version)
+    REFERENCES versions (account_id, persona_id, version)
+);
+
+-- Bytes that wait for their commit. `blake3` and `completed_at` stay empty while a resumable
+-- one grows, `announced_bytes` while its length is deferred (later).
+CREATE TABLE uploads (
+  id               BYTEA  NOT NULL PRIMARY KEY,
+  account_id       BYTEA  NOT NULL,
+  epoch_id         BYTEA  NOT NULL,
+  announced_bytes  BIGINT,
+  bytes            BIGINT NOT NULL,
+  blake3           BYTEA,
+  created_at       BIGINT NOT NULL,
+  completed_at     BIGINT,
+  expires_at       BIGINT NOT NULL,
+  FOREIGN KEY (account_id, epoch_id) REFERENCES epochs (account_id, id)
+);
+CREATE INDEX uploads_by_expiry ON uploads (expires_at);
+
+-- Objects in the object store, each of an upload or of a blob: committing an upload only
+-- changes the owner. A part without a row is an orphan, and swept.
+CREATE TABLE blob_parts (
+  name        TEXT   NOT NULL PRIMARY KEY,
+  account_id  BYTEA  NOT NULL,
+  upload_id   BYTEA  REFERENCES uploads (id),
+  persona_id  BYTEA,
+  version     BIGINT,
+  position    BIGINT NOT NULL,
+  bytes       BIGINT NOT NULL,
+  FOREIGN KEY (account_id, persona_id, version)
+    REFERENCES blobs (account_id, persona_id, version)
+);
+CREATE INDEX blob_parts_by_blob ON blob_parts (account_id, persona_id, version, position);
+CREATE INDEX blob_parts_by_upload ON blob_parts (upload_id, position);
+
+-- `cookie`: SHA-256 of the known-device cookie; `previous_cookie`: of the one that the device had
+-- when this one was given, until this one is used, since it may have been lost. `sealed` is empty
+-- until the client puts a record.
+CREATE TABLE devices (
+  account_id       BYTEA  NOT NULL REFERENCES accounts (id),
+  id               BYTEA  NOT NULL,
+  cookie           BYTEA  NOT NULL,
+  previous_cookie  BYTEA,
+  revision         BIGINT NOT NULL,
+  sealed           BYTEA,
+  created_at       BIGINT NOT NULL,
+  last_login_at    BIGINT NOT NULL,
+  PRIMARY KEY (account_id, id)
+);
+CREATE INDEX devices_by_cookie ON devices (account_id, cookie);
+
+-- `kind`: session | grant | token (later); `scope`: full | pull | push | … (later); `once` ends
+-- with its first use of that kind (later). Only the hash of a token is here.
+CREATE TABLE sessions (
+  id            BIGINT NOT NULL PRIMARY KEY,
+  token_hash    BYTEA  NOT NULL UNIQUE,
+  account_id    BYTEA  NOT NULL,
+  epoch_id      BYTEA  NOT NULL,
+  device_id     BYTEA  NOT NULL,
+  kind          TEXT   NOT NULL,
+  scope         TEXT   NOT NULL,
+  once          BIGINT NOT NULL,
+  created_at    BIGINT NOT NULL,
+  last_used_at  BIGINT NOT NULL,
+  idle_ttl_s    BIGINT NOT NULL,
+  expires_at    BIGINT NOT NULL,
+  sealed        BYTEA,
+  FOREIGN KEY (account_id, epoch_id) REFERENCES epochs (account_id, id)
+);
+CREATE INDEX sessions_by_account ON sessions (account_id, device_id);
+CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+CREATE INDEX sessions_by_idle_end ON sessions ((last_used_at + idle_ttl_s));
+
+-- The personas of a scoped session (later).
+CREATE TABLE session_personas (
+  session_id  BIGINT NOT NULL REFERENCES sessions (id),
+  persona_id  BYTEA  NOT NULL,
+  PRIMARY KEY (session_id, persona_id)
+);
+
+-- Every OPRF evaluation, counted before it is made. `bucket` is empty for strangers, else the
+-- cookie hash of a known device. `digest`: of what a registration was finished with.
+CREATE TABLE attempts (
+  id           BYTEA  NOT NULL PRIMARY KEY,
+  kind         TEXT   NOT NULL,
+  address      BYTEA  NOT NULL,
+  bucket       BYTEA  NOT NULL,
+  opened_at    BIGINT NOT NULL,
+  expires_at   BIGINT NOT NULL,
+  finished_at  BIGINT,
+  digest       BYTEA,
+  invite       BYTEA
+);
+CREATE INDEX attempts_by_bucket ON attempts (address, bucket, opened_at);
+CREATE INDEX attempts_by_expiry ON attempts (expires_at);
+
+-- Mailed codes, under a keyed hash and bound to a purpose (later).
+CREATE TABLE codes (
+  address     BYTEA  NOT NULL,
+  purpose     TEXT   NOT NULL,
+  tag         BYTEA  NOT NULL,
+  created_at  BIGINT NOT NULL,
+  expires_at  BIGINT NOT NULL,
+  tries_left  BIGINT NOT NULL,
+  PRIMARY KEY (address, purpose)
+);
+
+-- Mail that waits to be sent, sealed (later).
+CREATE TABLE outbox (
+  id              BYTEA  NOT NULL PRIMARY KEY,
+  address         BYTEA  NOT NULL,
+  sealed_address  BYTEA  NOT NULL,
+  kind            TEXT   NOT NULL,
+  sealed_body     BYTEA  NOT NULL,
+  created_at      BIGINT NOT NULL,
+  not_before      BIGINT NOT NULL,
+  tries           BIGINT NOT NULL,
+  last_error      TEXT
+);
+CREATE INDEX outbox_by_time ON outbox (not_before);
+
+-- The operator's invitations; a revoked one has no uses left.
+CREATE TABLE invites (
+  id          BIGINT NOT NULL PRIMARY KEY,
+  tag         BYTEA  NOT NULL UNIQUE,
+  created_at  BIGINT NOT NULL,
+  expires_at  BIGINT NOT NULL,
+  uses_left   BIGINT NOT NULL
+);

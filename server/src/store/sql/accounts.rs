@@ -1,0 +1,194 @@
+//! Accounts and what an epoch begins with: record, slots, verifiers, keyring, index.
+
+use keybackup_protocol::api::{Keyring, NewEpoch, Slot, SlotKind};
+use keybackup_protocol::limits::{MAX_INDEX_BYTES, MAX_KEYRING_BYTES, MAX_SLOT_BYTES};
+use keybackup_protocol::suite::{RECORD_LEN, SUITE};
+use keybackup_protocol::{AccountId, EpochId};
+
+use super::{attempts, devices, invites, sessions};
+use crate::store::tx::{Tx, count, length, values};
+use crate::store::{InviteTag, NewAccount, REQUIRED_SLOTS, StoreError, StoreLimits};
+
+const SCHEMA: &str = "SELECT number FROM meta WHERE name = 'schema'";
+const ADD_ACCOUNT: &str = "INSERT INTO accounts \
+    (id, address, sealed_address, current_epoch, created_at) VALUES ($1, $2, $3, $4, $5) \
+    ON CONFLICT DO NOTHING";
+const ADD_EPOCH: &str = "INSERT INTO epochs (account_id, id, origin, created_at, \
+    phrase_verifier, root_verifier, keyring_version, held_bytes) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const ADD_CREDENTIAL: &str = "INSERT INTO credentials (account_id, epoch_id, kind, device_id, \
+    suite, setup_id, generation, record, created_at) \
+    VALUES ($1, $2, 'password', $3, $4, $5, 1, $6, $7)";
+const ADD_SLOT: &str = "INSERT INTO slots (account_id, epoch_id, kind, generation, sealed) \
+    VALUES ($1, $2, $3, $4, $5)";
+const ADD_KEYRING: &str = "INSERT INTO keyrings (account_id, epoch_id, version, sealed, stored_at) \
+    VALUES ($1, $2, $3, $4, $5)";
+const ADD_INDEX: &str = "INSERT INTO indexes \
+    (account_id, epoch_id, counter, keyring_version, sealed, stored_at) \
+    VALUES ($1, $2, $3, $4, $5, $6)";
+const UNCHANGED_SINCE: &str = "SELECT c.generation FROM accounts a JOIN credentials c \
+    ON c.account_id = a.id AND c.epoch_id = $1 AND c.kind = 'password' \
+    WHERE a.id = $2 AND a.current_epoch = $1 AND c.generation = 1";
+const KEYRING: &str = "SELECT k.version, k.sealed FROM epochs e JOIN keyrings k \
+    ON k.account_id = e.account_id AND k.epoch_id = e.id AND k.version = e.keyring_version \
+    WHERE e.account_id = $1 AND e.id = $2";
+const SLOTS: &str = "SELECT kind, generation, sealed FROM slots \
+    WHERE account_id = $1 AND epoch_id = $2 ORDER BY kind";
+
+/// Makes an account with its first epoch, device and session; or, when the same was asked
+/// before, opens the session again.
+pub(crate) fn register(
+    tx: &mut Tx<'_>,
+    new: &NewAccount,
+    limits: &StoreLimits,
+) -> Result<(), StoreError> {
+    let attempt = attempts::registration(tx, &new.attempt, new.now)?
+        .filter(|attempt| attempt.address == new.address.0)
+        .ok_or(StoreError::AttemptRefused)?;
+    match attempt.digest {
+        None => make(tx, new, attempt.invite)?,
+        Some(digest) if digest == new.digest => refuse_if_changed_since(tx, new)?,
+        Some(_) => return Err(StoreError::AttemptRefused),
+    }
+    devices::note_login(tx, new.account, &new.session, new.now, limits)?;
+    sessions::open(tx, new.account, new.epoch.id, &new.session, new.now)
+}
+
+fn make(tx: &mut Tx<'_>, new: &NewAccount, invite: Option<[u8; 32]>) -> Result<(), StoreError> {
+    if new.account == attempts::NOBODY {
+        return Err(StoreError::Invalid("an account id is random"));
+    }
+    check_epoch(&new.epoch)?;
+    devices::check(&new.device)?;
+    if new.device.id != new.session.device {
+        return Err(StoreError::Invalid("the session is for another device"));
+    }
+    attempts::finish_registration(tx, &new.attempt, &new.digest, new.now)?;
+    let values = values![
+        &new.account,
+        &new.address.0,
+        new.sealed_address.as_slice(),
+        &new.epoch.id,
+        new.now
+    ];
+    if tx.execute(ADD_ACCOUNT, values)? == 0 {
+        return Err(StoreError::Taken);
+    }
+    if let Some(tag) = invite {
+        invites::spend(tx, &InviteTag(tag), new.now)?;
+    }
+    add_epoch(tx, new)?;
+    devices::add(tx, new.account, &new.device, &new.session, new.now)
+}
+
+fn add_epoch(tx: &mut Tx<'_>, new: &NewAccount) -> Result<(), StoreError> {
+    let (account, epoch, now) = (&new.account, &new.epoch, new.now);
+    let version = count(epoch.keyring.version)?;
+    let held_bytes = length(&epoch.index.sealed)? + length(&new.device.sealed)?;
+    tx.execute(
+        ADD_EPOCH,
+        values![
+            account,
+            &epoch.id,
+            "registration",
+            now,
+            &epoch.phrase_verifier,
+            &epoch.root_verifier,
+            version,
+            held_bytes
+        ],
+    )?;
+    let no_device: &[u8] = &[];
+    tx.execute(
+        ADD_CREDENTIAL,
+        values![
+            account,
+            &epoch.id,
+            no_device,
+            i64::from(SUITE),
+            i64::from(new.setup_id),
+            &epoch.record,
+            now
+        ],
+    )?;
+    for slot in &epoch.slots {
+        let generation = count(slot.generation)?;
+        let values = values![account, &epoch.id, slot_name(slot.kind), generation, &slot.sealed];
+        tx.execute(ADD_SLOT, values)?;
+    }
+    tx.execute(ADD_KEYRING, values![account, &epoch.id, version, &epoch.keyring.sealed, now])?;
+    let counter = count(epoch.index.counter)?;
+    tx.execute(ADD_INDEX, values![account, &epoch.id, counter, version, &epoch.index.sealed, now])?;
+    Ok(())
+}
+
+/// A repeated registration must not be a way around a password that was changed since.
+fn refuse_if_changed_since(tx: &mut Tx<'_>, new: &NewAccount) -> Result<(), StoreError> {
+    tx.row(UNCHANGED_SINCE, values![&new.epoch.id, &new.account], |_| Ok(()))?
+        .ok_or(StoreError::AttemptRefused)
+}
+
+fn check_epoch(epoch: &NewEpoch) -> Result<(), StoreError> {
+    let holds = |truth, what| if truth { Ok(()) } else { Err(StoreError::Invalid(what)) };
+    holds(epoch.record.0.len() == RECORD_LEN, "the record has another length")?;
+    holds(epoch.phrase_verifier.0.len() == 32, "the phrase verifier has another length")?;
+    holds(epoch.root_verifier.0.len() == 32, "the root verifier has another length")?;
+    holds(epoch.keyring.version == 1, "the first keyring has version 1")?;
+    holds(epoch.keyring.sealed.0.len() <= MAX_KEYRING_BYTES, "the keyring is too large")?;
+    holds(epoch.index.counter == 1, "the first index has counter 1")?;
+    holds(epoch.index.sealed.0.len() <= MAX_INDEX_BYTES, "the index is too large")?;
+    holds(
+        epoch.slots.len() == REQUIRED_SLOTS.len()
+            && REQUIRED_SLOTS.iter().all(|kind| epoch.slots.iter().any(|slot| slot.kind == *kind)),
+        "an epoch has one password slot and one recovery slot",
+    )?;
+    holds(epoch.slots.iter().all(|slot| slot.generation == 1), "first slots have generation 1")?;
+    holds(
+        epoch.slots.iter().all(|slot| slot.sealed.0.len() <= MAX_SLOT_BYTES),
+        "a slot is too large",
+    )
+}
+
+/// Looks whether there are rows at all.
+pub(crate) fn look(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    tx.row(SCHEMA, &[], |row| row.at::<i64>(0))?.ok_or(StoreError::Gone)?;
+    Ok(())
+}
+
+/// The newest keyring of an epoch.
+pub(crate) fn keyring(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    epoch: EpochId,
+) -> Result<Keyring, StoreError> {
+    tx.row(KEYRING, values![&account, &epoch], |row| {
+        Ok(Keyring { version: row.at(0)?, sealed: row.at(1)? })
+    })?
+    .ok_or(StoreError::Gone)
+}
+
+/// The slots of an epoch.
+pub(crate) fn slots(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    epoch: EpochId,
+) -> Result<Vec<Slot>, StoreError> {
+    let slots = tx.rows(SLOTS, values![&account, &epoch], |row| {
+        Ok((row.at::<String>(0)?, row.at(1)?, row.at(2)?))
+    })?;
+    // A kind that this version doesn't know can't be said in its protocol, so it is left out.
+    Ok(slots
+        .into_iter()
+        .filter_map(|(name, generation, sealed)| {
+            let kind = REQUIRED_SLOTS.into_iter().find(|kind| slot_name(*kind) == name)?;
+            Some(Slot { kind, generation, sealed })
+        })
+        .collect())
+}
+
+const fn slot_name(kind: SlotKind) -> &'static str {
+    match kind {
+        SlotKind::Password => "password",
+        SlotKind::Recovery => "recovery",
+    }
+}

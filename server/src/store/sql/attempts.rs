@@ -1,0 +1,176 @@
+//! OPRF evaluations: counted before they are made, finished at most once.
+
+use keybackup_protocol::AccountId;
+
+use super::{devices, invites};
+use crate::store::tx::{Tx, count, values};
+use crate::store::{
+    AddressTag, Bucket, Credential, FinishedLogin, NewAttempt, NewRegistration, StoreError,
+    StoreLimits,
+};
+
+/// The window in which a bucket's attempts are counted.
+pub(crate) const WINDOW_S: i64 = 60 * 60;
+
+/// The bucket of strangers, as rows hold it.
+const STRANGERS: &[u8] = &[];
+
+/// Stands in for the account of an unknown address, so that the same statements run for it. No
+/// account has this id.
+pub(crate) const NOBODY: AccountId = AccountId::from_bytes([0; 16]);
+
+const ACCOUNT_OF: &str = "SELECT id FROM accounts WHERE address = $1";
+const COUNT: &str = "SELECT COUNT(*), COALESCE(MIN(opened_at), 0) FROM attempts \
+    WHERE address = $1 AND bucket = $2 AND opened_at > $3 AND finished_at IS NULL";
+const OPEN: &str = "INSERT INTO attempts \
+    (id, kind, address, bucket, opened_at, expires_at, invite) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const CREDENTIAL: &str = "SELECT c.epoch_id, c.record, c.setup_id, c.generation \
+    FROM accounts a JOIN credentials c ON c.account_id = a.id \
+    AND c.epoch_id = COALESCE($1, a.current_epoch) AND c.kind = 'password' WHERE a.id = $2";
+const FINISH_LOGIN: &str = "UPDATE attempts SET finished_at = $1 WHERE id = $2 AND kind = 'login' \
+    AND finished_at IS NULL AND expires_at > $1 \
+    AND address = (SELECT address FROM accounts WHERE id = $3)";
+const SAME_RECORD: &str = "SELECT generation FROM credentials WHERE account_id = $1 \
+    AND epoch_id = $2 AND kind = 'password' AND generation = $3";
+const REGISTRATION: &str = "SELECT address, invite, digest FROM attempts \
+    WHERE id = $1 AND kind = 'registration' AND expires_at > $2";
+const FINISH_REGISTRATION: &str = "UPDATE attempts SET finished_at = $1, digest = $2 \
+    WHERE id = $3 AND kind = 'registration' AND digest IS NULL";
+
+/// Counts and opens a login attempt, then finds the credential.
+pub(crate) fn open_login(
+    tx: &mut Tx<'_>,
+    attempt: &NewAttempt,
+    limits: &StoreLimits,
+) -> Result<Option<Credential>, StoreError> {
+    let account = account_of(tx, attempt.address)?.unwrap_or(NOBODY);
+    let cookie = match &attempt.bucket {
+        Bucket::Strangers => STRANGERS,
+        Bucket::Device(cookie) => cookie,
+    };
+    let known = devices::is_known(tx, account, cookie)?;
+    let bucket = if known { cookie } else { STRANGERS };
+    refuse_too_many(tx, attempt.address, bucket, attempt.now, limits)?;
+    tx.execute(
+        OPEN,
+        values![
+            &attempt.id,
+            "login",
+            &attempt.address.0,
+            bucket,
+            attempt.now,
+            attempt.expires_at,
+            None::<&[u8]>
+        ],
+    )?;
+    tx.row(CREDENTIAL, values![attempt.epoch.as_ref(), &account], |row| {
+        Ok(Credential {
+            account,
+            epoch: row.at(0)?,
+            record: row.at(1)?,
+            setup_id: row.at(2)?,
+            generation: row.at(3)?,
+        })
+    })
+}
+
+/// Consumes a login attempt, if its record is still the one that it began with.
+pub(crate) fn finish_login(tx: &mut Tx<'_>, login: &FinishedLogin) -> Result<(), StoreError> {
+    let finished = tx.execute(FINISH_LOGIN, values![login.now, &login.attempt, &login.account])?;
+    let generation = count(login.generation)?;
+    let same = tx
+        .row(SAME_RECORD, values![&login.account, &login.epoch, generation], |_| Ok(()))?
+        .is_some();
+    if finished == 1 && same { Ok(()) } else { Err(StoreError::AttemptRefused) }
+}
+
+/// Counts and opens a registration attempt. The invitation is looked at first, so that who has
+/// none learns nothing about addresses.
+pub(crate) fn open_registration(
+    tx: &mut Tx<'_>,
+    registration: &NewRegistration,
+    limits: &StoreLimits,
+) -> Result<(), StoreError> {
+    if let Some(invite) = &registration.invite {
+        invites::check(tx, invite, registration.now)?;
+    }
+    if account_of(tx, registration.address)?.is_some() {
+        return Err(StoreError::Taken);
+    }
+    // The strangers' bucket, shared with logins: the OPRF key of an address is the same before
+    // and after it registers.
+    refuse_too_many(tx, registration.address, STRANGERS, registration.now, limits)?;
+    tx.execute(
+        OPEN,
+        values![
+            &registration.id,
+            "registration",
+            &registration.address.0,
+            STRANGERS,
+            registration.now,
+            registration.expires_at,
+            registration.invite.as_ref().map(|invite| &invite.0)
+        ],
+    )?;
+    Ok(())
+}
+
+/// A registration attempt that has not expired.
+pub(crate) struct Registration {
+    pub(crate) address: [u8; 32],
+    pub(crate) invite: Option<[u8; 32]>,
+    /// There once it was finished.
+    pub(crate) digest: Option<[u8; 32]>,
+}
+
+/// Finds a registration attempt, finished or not.
+pub(crate) fn registration(
+    tx: &mut Tx<'_>,
+    id: &[u8; 16],
+    now: i64,
+) -> Result<Option<Registration>, StoreError> {
+    tx.row(REGISTRATION, values![id, now], |row| {
+        Ok(Registration { address: row.at(0)?, invite: row.at(1)?, digest: row.at(2)? })
+    })
+}
+
+/// Consumes a registration attempt and notes what it was finished with.
+pub(crate) fn finish_registration(
+    tx: &mut Tx<'_>,
+    id: &[u8; 16],
+    digest: &[u8; 32],
+    now: i64,
+) -> Result<(), StoreError> {
+    match tx.execute(FINISH_REGISTRATION, values![now, digest, id])? {
+        1 => Ok(()),
+        _ => Err(StoreError::AttemptRefused),
+    }
+}
+
+/// The account with an address.
+pub(crate) fn account_of(
+    tx: &mut Tx<'_>,
+    address: AddressTag,
+) -> Result<Option<AccountId>, StoreError> {
+    tx.row(ACCOUNT_OF, values![&address.0], |row| row.at(0))
+}
+
+fn refuse_too_many(
+    tx: &mut Tx<'_>,
+    address: AddressTag,
+    bucket: &[u8],
+    now: i64,
+    limits: &StoreLimits,
+) -> Result<(), StoreError> {
+    let (made, oldest) = tx
+        .row(COUNT, values![&address.0, bucket, now - WINDOW_S], |row| {
+            Ok((row.at::<u64>(0)?, row.at::<i64>(1)?))
+        })?
+        .unwrap_or_default();
+    if made < limits.attempts_per_hour {
+        return Ok(());
+    }
+    let retry_after_s = u64::try_from(oldest + WINDOW_S - now).unwrap_or(0).max(1);
+    Err(StoreError::TooMany { retry_after_s })
+}

@@ -1,0 +1,155 @@
+//! Devices: their sealed records, and the cookies by which logins know them.
+
+use keybackup_protocol::api::DeviceRecord;
+use keybackup_protocol::limits::MAX_LABEL_BYTES;
+use keybackup_protocol::{AccountId, DeviceId};
+
+use super::quota::{self, Change};
+use crate::store::tx::{Row, Tx, count, length, values};
+use crate::store::{NewSession, StoreError, StoreLimits};
+
+/// Most devices of one account.
+const MAX_DEVICES: i64 = 100;
+
+const ADD: &str = "INSERT INTO devices \
+    (account_id, id, cookie, revision, sealed, created_at, last_login_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $6)";
+// The cookie that the device is known to have stays good until the new one is first used: an
+// answer that was lost costs it nothing.
+const NOTE_LOGIN: &str = "INSERT INTO devices \
+    (account_id, id, cookie, revision, created_at, last_login_at) VALUES ($1, $2, $3, 0, $4, $4) \
+    ON CONFLICT (account_id, id) \
+    DO UPDATE SET previous_cookie = COALESCE(devices.previous_cookie, devices.cookie), \
+    cookie = excluded.cookie, last_login_at = excluded.last_login_at";
+const IS_KNOWN: &str = "SELECT created_at FROM devices \
+    WHERE account_id = $1 AND (cookie = $2 OR previous_cookie = $2)";
+const NOTE_USE: &str = "UPDATE devices SET previous_cookie = NULL \
+    WHERE account_id = $1 AND cookie = $2 AND previous_cookie IS NOT NULL";
+const PUT: &str = "UPDATE devices SET revision = $1, sealed = $2 \
+    WHERE account_id = $3 AND id = $4 AND revision < $1";
+const ONE: &str = "SELECT id, revision, sealed FROM devices \
+    WHERE account_id = $1 AND id = $2 AND sealed IS NOT NULL";
+const BYTES: &str = "SELECT COALESCE(LENGTH(sealed), 0) FROM devices \
+    WHERE account_id = $1 AND id = $2";
+// Those that no session uses go first, then those that have not logged in for longest.
+const BEYOND: &str = "SELECT d.id, COALESCE(LENGTH(d.sealed), 0) FROM devices d \
+    WHERE d.account_id = $1 AND d.id <> $2 ORDER BY EXISTS (SELECT s.id FROM sessions s \
+    WHERE s.account_id = d.account_id AND s.device_id = d.id AND s.expires_at > $3) DESC, \
+    d.last_login_at DESC, d.id LIMIT $4 OFFSET $5";
+const REMOVE: &str = "DELETE FROM devices WHERE account_id = $1 AND id = $2";
+const SESSION_PERSONAS: &str = "DELETE FROM session_personas WHERE session_id IN \
+    (SELECT id FROM sessions WHERE account_id = $1 AND device_id = $2)";
+const SESSIONS: &str = "DELETE FROM sessions WHERE account_id = $1 AND device_id = $2";
+const ALL: &str = "SELECT id, revision, sealed FROM devices \
+    WHERE account_id = $1 AND sealed IS NOT NULL ORDER BY created_at, id";
+
+/// Refuses a record that can't be right.
+pub(crate) fn check(record: &DeviceRecord) -> Result<(), StoreError> {
+    if record.revision == 0 {
+        return Err(StoreError::Invalid("revisions of a device record count from 1"));
+    }
+    if record.sealed.0.len() > MAX_LABEL_BYTES {
+        return Err(StoreError::Invalid("the device record is too large"));
+    }
+    Ok(())
+}
+
+/// Adds the device that registers.
+pub(crate) fn add(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    record: &DeviceRecord,
+    session: &NewSession,
+    now: i64,
+) -> Result<(), StoreError> {
+    let revision = count(record.revision)?;
+    let cookie = &session.device_cookie;
+    tx.execute(ADD, values![&account, &record.id, cookie, revision, &record.sealed, now])?;
+    Ok(())
+}
+
+/// Whether a cookie is of one of the account's devices. The newest of a device, once shown,
+/// ends the one before it. The same statements run whatever the answer.
+pub(crate) fn is_known(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    cookie: &[u8],
+) -> Result<bool, StoreError> {
+    let known = tx.row(IS_KNOWN, values![&account, cookie], |_| Ok(()))?.is_some();
+    tx.execute(NOTE_USE, values![&account, cookie])?;
+    Ok(known)
+}
+
+/// Makes or finds the row of a device that logs in, and keeps the hash of its new cookie.
+pub(crate) fn note_login(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    session: &NewSession,
+    now: i64,
+    limits: &StoreLimits,
+) -> Result<(), StoreError> {
+    tx.execute(NOTE_LOGIN, values![&account, &session.device, &session.device_cookie, now])?;
+    drop_beyond(tx, account, session.device, now, limits)
+}
+
+/// Forgets devices beyond as many as an account may have, with their sessions. Refusing the
+/// login instead would lock an owner out whose scripts log in as ever new devices.
+fn drop_beyond(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    but: DeviceId,
+    now: i64,
+    limits: &StoreLimits,
+) -> Result<(), StoreError> {
+    let beyond =
+        tx.rows(BEYOND, values![&account, &but, now, MAX_DEVICES, MAX_DEVICES - 1], |row| {
+            Ok((row.at::<DeviceId>(0)?, row.at::<i64>(1)?))
+        })?;
+    for (device, bytes) in beyond {
+        tx.execute(SESSION_PERSONAS, values![&account, &device])?;
+        tx.execute(SESSIONS, values![&account, &device])?;
+        tx.execute(REMOVE, values![&account, &device])?;
+        quota::hold(tx, account, Change { bytes: -bytes, ..Change::default() }, limits)?;
+    }
+    Ok(())
+}
+
+/// Stores a record of a higher revision, of a device that has logged in.
+pub(crate) fn put(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    record: &DeviceRecord,
+    limits: &StoreLimits,
+) -> Result<(), StoreError> {
+    check(record)?;
+    let old_bytes = tx
+        .row(BYTES, values![&account, &record.id], |row| row.at::<i64>(0))?
+        .ok_or(StoreError::Gone)?;
+    let revision = count(record.revision)?;
+    if tx.execute(PUT, values![revision, &record.sealed, &account, &record.id])? == 0 {
+        return Err(StoreError::Conflict);
+    }
+    let bytes = length(&record.sealed)? - old_bytes;
+    quota::hold(tx, account, Change { bytes, ..Change::default() }, limits)
+}
+
+/// One device's record, if it has put one.
+pub(crate) fn record(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    device: DeviceId,
+) -> Result<Option<DeviceRecord>, StoreError> {
+    tx.row(ONE, values![&account, &device], read)
+}
+
+/// The records of an account.
+pub(crate) fn records(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+) -> Result<Vec<DeviceRecord>, StoreError> {
+    tx.rows(ALL, values![&account], read)
+}
+
+fn read(row: &Row<'_>) -> Result<DeviceRecord, StoreError> {
+    Ok(DeviceRecord { id: row.at(0)?, revision: row.at(1)?, sealed: row.at(2)? })
+}

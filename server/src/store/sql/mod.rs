@@ -1,0 +1,17 @@
+//! The SQL: small functions over a transaction, which know nothing of threads or drivers.
+//!
+//! Every write that decides something is conditional in itself (compare-and-swap in its `WHERE`),
+//! so that it holds under row locks as well as under one writer.
+
+pub(crate) mod accounts;
+pub(crate) mod attempts;
+pub(crate) mod commit;
+pub(crate) mod devices;
+pub(crate) mod expiry;
+pub(crate) mod invites;
+pub(crate) mod personas;
+pub(crate) mod proposal;
+pub(crate) mod quota;
+pub(crate) mod retention;
+pub(crate) mod sessions;
+pub(crate) mod uploads;

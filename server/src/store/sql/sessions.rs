@@ -1,0 +1,80 @@
+//! Sessions: opened by logins and registrations, found by the hash of their token.
+
+use keybackup_protocol::{AccountId, EpochId};
+use rand08::RngCore;
+use rand08::rngs::OsRng;
+
+use crate::store::tx::{RowsError, Tx, values};
+use crate::store::{NewSession, Session, StoreError, TokenHash};
+
+/// How old the noted last use may be before it is written again.
+const LAST_USE_STEP_S: i64 = 60;
+
+const OPEN: &str = "INSERT INTO sessions (id, token_hash, account_id, epoch_id, device_id, kind, \
+    scope, once, created_at, last_used_at, idle_ttl_s, expires_at) \
+    VALUES ($1, $2, $3, $4, $5, 'session', 'full', 0, $6, $6, $7, $8)";
+const FIND: &str = "SELECT s.id, s.account_id, s.epoch_id, s.device_id, a.current_epoch, \
+    e.keyring_version, s.last_used_at \
+    FROM sessions s JOIN accounts a ON a.id = s.account_id \
+    JOIN epochs e ON e.account_id = s.account_id AND e.id = s.epoch_id \
+    WHERE s.token_hash = $1 AND s.kind = 'session' \
+    AND s.expires_at > $2 AND s.last_used_at + s.idle_ttl_s > $2";
+const TOUCH: &str = "UPDATE sessions SET last_used_at = $1 WHERE id = $2 AND last_used_at <= $3";
+const END: &str = "DELETE FROM sessions WHERE id = $1";
+
+/// Opens a session. Its row number is random, so that none is ever given twice.
+pub(crate) fn open(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    epoch: EpochId,
+    session: &NewSession,
+    now: i64,
+) -> Result<(), StoreError> {
+    let mut id = [0; 8];
+    OsRng.try_fill_bytes(&mut id).map_err(|_| StoreError::from(RowsError::Random))?;
+    let id = i64::from_le_bytes(id) & i64::MAX;
+    tx.execute(
+        OPEN,
+        values![
+            id,
+            &session.token.0,
+            &account,
+            &epoch,
+            &session.device,
+            now,
+            session.idle_ttl_s,
+            session.expires_at
+        ],
+    )?;
+    Ok(())
+}
+
+/// The session with a token, if it holds, and whether its last use should be noted again.
+pub(crate) fn find(
+    tx: &mut Tx<'_>,
+    token: &TokenHash,
+    now: i64,
+) -> Result<Option<(Session, bool)>, StoreError> {
+    tx.row(FIND, values![&token.0, now], |row| {
+        let session = Session {
+            id: row.at(0)?,
+            account: row.at(1)?,
+            epoch: row.at(2)?,
+            device: row.at(3)?,
+            current_epoch: row.at(4)?,
+            keyring_version: row.at(5)?,
+        };
+        Ok((session, now - row.at::<i64>(6)? >= LAST_USE_STEP_S))
+    })
+}
+
+/// Notes the last use, unless another request has.
+pub(crate) fn touch(tx: &mut Tx<'_>, id: i64, now: i64) -> Result<(), StoreError> {
+    tx.execute(TOUCH, values![now, id, now - LAST_USE_STEP_S])?;
+    Ok(())
+}
+
+/// Ends a session; false when there was none.
+pub(crate) fn end(tx: &mut Tx<'_>, id: i64) -> Result<bool, StoreError> {
+    Ok(tx.execute(END, values![id])? == 1)
+}

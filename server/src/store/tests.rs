@@ -1,0 +1,108 @@
+//! What is special to `SQLite` and a local directory.
+
+mod loss;
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::conformance::{self, LIMITS, NOW, User, persona};
+use super::{DataDir, InviteTag, OpenError, SqlStore, Store, StoreError, mark_beginning};
+
+const KEY: [u8; 32] = [7; 32];
+
+fn try_open(dir: &TempDir) -> Result<SqlStore, OpenError> {
+    SqlStore::open(&DataDir::open(dir.path()).expect("opens"), &KEY, LIMITS)
+}
+
+fn open(dir: &TempDir) -> SqlStore {
+    try_open(dir).expect("opens")
+}
+
+fn fresh() -> (SqlStore, TempDir) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = DataDir::open(dir.path()).expect("opens");
+    mark_beginning(data.path()).expect("marks");
+    (open(&dir), dir)
+}
+
+#[tokio::test]
+async fn conforms() {
+    conformance::run(async || fresh()).await;
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_opening_again() {
+    let (store, dir) = fresh();
+    let user = User::register(&store, 1).await;
+    user.commit(user.push(persona(1), 0, 1, b"one")).await;
+    let User { n, account, epoch, .. } = user;
+    drop(store);
+    let store = open(&dir);
+    let user = User { store: &store, n, account, epoch };
+    assert_eq!(user.content(persona(1), None).await.expect("reads"), b"one");
+    assert!(user.session(NOW).await.is_some());
+}
+
+#[tokio::test]
+async fn another_key_is_refused() {
+    let (store, dir) = fresh();
+    drop(store);
+    let data = DataDir::open(dir.path()).expect("opens");
+    assert!(matches!(SqlStore::open(&data, &[8; 32], LIMITS), Err(OpenError::WrongKey)));
+}
+
+#[tokio::test]
+async fn a_second_process_administers_while_the_first_serves() {
+    let (server, dir) = fresh();
+    let admin = open(&dir);
+    let user = User::register(&server, 1).await;
+    let tag = InviteTag([1; 32]);
+    let pushes = async {
+        for version in 0..20 {
+            user.commit(user.push(persona(1), version, version + 1, b"x")).await;
+        }
+    };
+    let invites = async {
+        for n in 0..20 {
+            admin.create_invite(InviteTag([n; 32]), NOW, NOW + 10, 1).await.expect("creates");
+        }
+    };
+    tokio::join!(pushes, invites);
+    assert_eq!(server.invites(NOW).await.expect("lists").len(), 20);
+    assert!(tag == InviteTag([1; 32]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_who_swap_at_once_exactly_one_wins() {
+    let (store, _dir) = fresh();
+    let user = User::register(&store, 1).await;
+    let (account, epoch) = (user.account, user.epoch);
+    for round in 0..10 {
+        let gate = Arc::new(tokio::sync::Barrier::new(64));
+        let tasks: Vec<_> = (0..64)
+            .map(|n: u8| {
+                let (store, gate) = (store.clone(), Arc::clone(&gate));
+                tokio::spawn(async move {
+                    let user = User { store: &store, n: 1, account, epoch };
+                    let push = user.push(persona(1), round, round + 1, &[n; 1000]);
+                    gate.wait().await;
+                    (n, store.commit(push).await)
+                })
+            })
+            .collect();
+        let mut winner = None;
+        for task in tasks {
+            match task.await.expect("no panic") {
+                (n, Ok(version)) => {
+                    assert_eq!(version, round + 1);
+                    assert_eq!(winner.replace(n), None, "two have won");
+                }
+                (_, Err(StoreError::Conflict)) => {}
+                (_, Err(other)) => panic!("{other:?}"),
+            }
+        }
+        let content = user.content(persona(1), None).await.expect("reads");
+        assert_eq!(content, vec![winner.expect("one has won"); 1000]);
+    }
+}

@@ -1,0 +1,11 @@
+//! The server over a real socket and a real store, with an in-process client.
+
+mod access;
+mod admin;
+mod harness;
+mod limits;
+mod login;
+mod malformed;
+mod personas;
+mod slow;
+mod uploads;

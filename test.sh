@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Installs what the tests need and runs everything: format, lints, docs, tests. No arguments.
+# Works on a machine that has Rust, git, Node and Python; as root it installs the Debian packages
+# named below, otherwise it says which are missing.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+say() { printf '\n== %s\n' "$*" >&2; }
+
+# program:package — what the tests start besides our own binaries.
+needs=(cc:gcc python3:python3 node:nodejs unzip:unzip bsdtar:libarchive-tools strace:strace
+  mkfs.ext4:e2fsprogs setsid:util-linux mount:mount)
+missing=()
+for need in "${needs[@]}"; do
+  command -v "${need%%:*}" >/dev/null || [ -x "/usr/sbin/${need%%:*}" ] || missing+=("${need##*:}")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    say "installing ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get -o DPkg::Lock::Timeout=240 update -qq
+    apt-get -o DPkg::Lock::Timeout=240 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  else
+    echo "missing Debian packages, install them first: ${missing[*]}" >&2
+    exit 1
+  fi
+fi
+for component in rustfmt clippy; do
+  cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component"
+done
+
+say "format"
+cargo fmt --all --check
+
+# One profile for lints, docs and tests, so that a cold run compiles the dependencies' native
+# parts once.
+say "lints"
+cargo clippy --locked --profile ci --workspace --all-targets -- -D warnings
+
+say "docs"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --profile ci --workspace --no-deps
+
+say "tests"
+# What people read is compared with what is committed, and never rewritten here.
+export INSTA_UPDATE=no
+cargo build --locked --profile ci --workspace --bins
+if cargo nextest --version >/dev/null 2>&1; then
+  cargo nextest run --locked --cargo-profile ci --workspace --no-fail-fast
+else
+  cargo test --locked --profile ci --workspace --no-fail-fast
+fi

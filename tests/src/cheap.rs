@@ -1,0 +1,63 @@
+//! Accounts made by the client's library with a key stretching that costs nothing: for tests of
+//! the server, which never sees how a password was stretched. Nothing but tests may do this.
+
+use keybackup::account::{self, Registration};
+use keybackup::records::DeviceRecord;
+use keybackup::remote::{Endpoint, Remote};
+use keybackup::secret::Password;
+use keybackup_protocol::DeviceId;
+use opaque_ke::errors::InternalError;
+use opaque_ke::generic_array::{ArrayLength, GenericArray};
+use opaque_ke::ksf::Ksf;
+
+use crate::device::PASSWORD;
+
+/// Stretches nothing.
+#[derive(Debug, Default)]
+pub struct CheapKsf;
+
+impl Ksf for CheapKsf {
+    fn hash<L: ArrayLength<u8>>(
+        &self,
+        input: GenericArray<u8, L>,
+    ) -> Result<GenericArray<u8, L>, InternalError> {
+        Ok(input)
+    }
+}
+
+/// A client of the library.
+pub fn remote(url: &str) -> Remote {
+    let endpoint =
+        Endpoint { url: url.parse().expect("a URL"), ca_file: None, idle: crate::PATIENCE };
+    Remote::new(&endpoint).expect("it is plain HTTP")
+}
+
+fn password() -> Password {
+    Password::new(PASSWORD.to_owned())
+}
+
+/// Registers an account, and answers its token.
+pub fn register(url: &str, email: &str) -> String {
+    let remote = remote(url);
+    let record = DeviceRecord {
+        name: "a device".parse().expect("a name"),
+        platform: "linux".to_owned(),
+        created_at: 0,
+    };
+    let address = email.parse().expect("an address");
+    let device = DeviceId::from_bytes([7; 16]);
+    let registration =
+        Registration::start::<CheapKsf>(&remote, &address, &password(), None, device, &record)
+            .unwrap_or_else(|error| panic!("{error}"));
+    let grant = registration.commit(&remote).unwrap_or_else(|error| panic!("{error}"));
+    grant.token.expose().to_owned()
+}
+
+/// Logs in to it, and answers the token.
+pub fn login(url: &str, email: &str) -> String {
+    let address = email.parse().expect("an address");
+    let device = DeviceId::from_bytes([8; 16]);
+    let logged_in = account::login::<CheapKsf>(&remote(url), &address, &password(), device, None)
+        .unwrap_or_else(|error| panic!("{error}"));
+    logged_in.grant.token.expose().to_owned()
+}

@@ -1,0 +1,60 @@
+//! The harness: both programs started for real on free ports, devices with a HOME of their own,
+//! persona trees, proxies that record, cut and lie, and a terminal to answer prompts on. Nothing
+//! here sleeps: it waits on events, with deadlines.
+
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a harness panics wherever a test shall fail, and that is all it does"
+)]
+
+pub mod cheap;
+pub mod device;
+pub mod disk;
+pub mod http;
+pub mod impostor;
+pub mod middleman;
+pub mod process;
+pub mod recorder;
+pub mod search;
+pub mod server;
+pub mod terminal;
+pub mod tree;
+
+pub use device::{Device, PASSWORD};
+pub use http::{Request, Response};
+pub use middleman::{Middleman, Reply};
+pub use process::{Output, Running};
+pub use recorder::Recorder;
+pub use server::Server;
+pub use tree::Tree;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long anything may take before a test gives up on it. Generous: two slow cores, and several
+/// tests that each derive a key in 256 MiB.
+pub const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A program of this workspace, beside the test that runs.
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let profile = test.ancestors().nth(2).expect("tests lie in PROFILE/deps");
+    let program = profile.join(name);
+    assert!(
+        program.is_file(),
+        "{} is not built: cargo build --profile ci --bins",
+        program.display()
+    );
+    program
+}
+
+/// Whether what the machine can't do is a failure rather than a line "not run".
+pub fn must_run() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+}
+
+/// Says that a part of the tests was not run, and fails where it must be.
+pub fn not_run(what: &str, why: &str) {
+    assert!(!must_run(), "not run: {what}: {why}");
+    eprintln!("not run: {what}: {why}");
+}

@@ -1,0 +1,15 @@
+//! Both programs, started for real. One crate, so that it is linked once.
+
+mod api;
+mod big;
+mod conflicts;
+mod errors;
+mod faults;
+mod impostors;
+mod kills;
+mod lies;
+mod prompts;
+mod snapshots;
+mod steps;
+mod whole_way;
+mod zero_knowledge;

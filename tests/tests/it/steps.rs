@@ -1,0 +1,139 @@
+//! A kill at every system call that makes or moves something: a restore is whole or not there, a
+//! profile is whole, and the next command works.
+
+use std::path::Path;
+use std::time::Duration;
+
+use keybackup_tests::{Device, Server, Tree, not_run, tree};
+
+const EMAIL: &str = "alice@example.org";
+
+/// Runs `keybackup` under strace and kills it at the `nth` call of this name; false when it made
+/// fewer.
+fn killed_at(device: &Device, arguments: &[&str], call: &str, nth: u32) -> bool {
+    // The question mark: machines differ in which calls they have.
+    let (trace, inject) =
+        (format!("trace=?{call}"), format!("inject=?{call}:signal=KILL:when={nth}"));
+    let wrapper = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+    let output = device.command(arguments).under(&wrapper).run();
+    match output.code {
+        0 => false,
+        137 => true,
+        _ => panic!("{output}"),
+    }
+}
+
+/// Takes `step` through the first, the second, … call of each name, until it is not killed any
+/// more; answers how often it was.
+fn at_every(calls: &[&str], mut step: impl FnMut(&str, u32) -> bool) -> u32 {
+    let mut kills = 0;
+    for call in calls {
+        let mut nth = 1;
+        while step(call, nth) {
+            nth += 1;
+        }
+        kills += nth - 1;
+    }
+    kills
+}
+
+fn can_trace(what: &str) -> bool {
+    let probe =
+        std::process::Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output();
+    let works = probe.is_ok_and(|output| output.status.success());
+    if !works {
+        not_run(what, "strace does not work here");
+    }
+    works
+}
+
+#[test]
+fn a_pull_that_is_killed_at_every_step_of_its_placement() {
+    if !can_trace("kills at system calls") {
+        return;
+    }
+    let server = Server::start();
+    let device = Device::registered(&server.url, EMAIL);
+    let (work, back) = (device.persona("work"), device.path("back"));
+    tree::reference(&work, "Alice");
+    device.run(["push"]).expect(0);
+    let whole = Tree::read(&work);
+    let calls = ["mkdirat", "renameat", "renameat2", "fchmod", "syncfs", "fsync"];
+
+    // Where nothing was: nothing, or all of it.
+    let kills = at_every(&calls, |call, nth| {
+        let killed = killed_at(&device, &["pull", "work", "back"], call, nth);
+        if back.exists() {
+            whole.assert_same(&Tree::read(&back));
+            std::fs::remove_dir_all(&back).expect("removable");
+        }
+        killed
+    });
+    assert!(kills > 10, "{kills} kills");
+    // What the killed ones left is swept by the next.
+    device.run(["pull", "work", "back"]).expect(0);
+    assert_eq!(device.leftovers(&back), [""; 0]);
+    whole.assert_same(&Tree::read(&back));
+
+    // Where something else was: at every moment the old or the new is there, whole, and the old
+    // is somewhere.
+    let mut replaced = 0;
+    at_every(&calls, |call, nth| {
+        std::fs::remove_dir_all(&back).expect("removable");
+        for aside in asides(&back) {
+            std::fs::remove_dir_all(aside).expect("removable");
+        }
+        tree::put(&back.join("mine"), b"precious", 0o600, Duration::from_secs(3));
+        let old = Tree::read(&back);
+        let killed = killed_at(&device, &["pull", "work", "back", "--force"], call, nth);
+        let there = Tree::read(&back);
+        if there != old {
+            whole.assert_same(&there);
+            let kept = asides(&back);
+            assert_eq!(kept.len(), 1, "the old one is kept");
+            old.assert_same(&Tree::read(&kept[0]));
+            replaced += u32::from(killed);
+        }
+        killed
+    });
+    assert!(replaced > 0, "some kills came after the exchange");
+    device.run(["pull", "work", "back", "--force"]).expect(0);
+    assert_eq!(device.leftovers(&back), [""; 0]);
+}
+
+fn asides(path: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(path.parent().expect("it has one")).expect("listable");
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    paths.filter(|path| path.to_string_lossy().contains(".keybackup-old-")).collect()
+}
+
+#[test]
+fn a_push_that_is_killed_at_every_write_to_the_profile() {
+    if !can_trace("kills at system calls") {
+        return;
+    }
+    let server = Server::start();
+    let device = Device::registered(&server.url, EMAIL);
+    let work = device.persona("work");
+    tree::reference(&work, "Alice");
+    device.run(["push"]).expect(0);
+    let mut version = 1;
+    let calls =
+        ["rename", "renameat", "renameat2", "fsync", "fdatasync", "mkdir", "flock", "fcntl"];
+    let kills = at_every(&calls, |call, nth| {
+        version += 1;
+        tree::put(
+            &work.join("note"),
+            format!("{version}").as_bytes(),
+            0o600,
+            Duration::from_secs(version),
+        );
+        let killed = killed_at(&device, &["push"], call, nth);
+        // Whatever was cut off: the profile is whole, and the same command works.
+        let pushed = device.one(["push"]);
+        assert_eq!(pushed["version"], version, "{call} {nth}");
+        killed
+    });
+    assert!(kills >= 3, "{kills} kills");
+    device.run(["verify"]).expect(0);
+}
