@@ -6,6 +6,9 @@ use crate::error::{Code, Failure};
 use crate::marks::{Opened, OpenedPersona};
 use crate::ui::{self, Ui};
 
+/// Ids are random: a shorter prefix of one would stand in the way of names by chance.
+const MIN_ID_PREFIX_CHARS: usize = 4;
+
 /// A persona at the server.
 pub(super) type Found<'a> = (PersonaId, &'a OpenedPersona);
 
@@ -30,7 +33,7 @@ pub(super) fn find<'a>(opened: &'a Opened, text: &str) -> Result<Found<'a>, Fail
     }
     let active = active(opened);
     let rules: [&dyn Fn(&Found<'_>) -> bool; 2] = [
-        &|found| name(found).starts_with(text) || found.0.to_string().starts_with(text),
+        &|found| is_prefix(text, &name(found), found.0),
         &|(_, persona)| {
             persona.label.label.nickname.as_ref().is_some_and(|nick| nick.as_str() == text)
         },
@@ -61,6 +64,12 @@ fn exact<'a>(opened: &'a Opened, text: &str) -> Option<Found<'a>> {
     let active = active(opened);
     let by_name = active.iter().find(|found| name(found) == text);
     by_name.or_else(|| active.iter().find(|(id, _)| id.to_string() == text)).copied()
+}
+
+/// Whether `text` begins the name, or enough of the id to be meant.
+fn is_prefix(text: &str, name: &str, id: PersonaId) -> bool {
+    let is_id = text.len() >= MIN_ID_PREFIX_CHARS && id.to_string().starts_with(text);
+    is_id || name.starts_with(text)
 }
 
 fn name((_, persona): &Found<'_>) -> String {
@@ -111,4 +120,19 @@ pub(super) fn ambiguous(text: &str, names: impl Iterator<Item = String>) -> Fail
 /// A name for a message.
 pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", ui::escape(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_meant_from_four_digits_on() {
+        let id = PersonaId::from_bytes([0xbe; 16]);
+        for (text, fits) in [("b", false), ("beb", false), ("bebe", true), ("bebebe", true)] {
+            assert_eq!(is_prefix(text, "work", id), fits, "{text}");
+        }
+        assert!(!is_prefix("bebf", "work", id));
+        assert!(is_prefix("w", "work", id) && is_prefix("work", "work", id));
+    }
 }
