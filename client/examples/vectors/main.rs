@@ -6,6 +6,7 @@
 mod case;
 mod cases;
 mod raw;
+mod raw_zip;
 
 use std::path::Path;
 use std::{fs, io};

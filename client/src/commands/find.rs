@@ -32,12 +32,10 @@ pub(super) fn find<'a>(opened: &'a Opened, text: &str) -> Result<Found<'a>, Fail
         return Ok(found);
     }
     let active = active(opened);
-    let rules: [&dyn Fn(&Found<'_>) -> bool; 2] = [
-        &|found| is_prefix(text, &name(found), found.0),
-        &|(_, persona)| {
+    let rules: [&dyn Fn(&Found<'_>) -> bool; 2] =
+        [&|found| is_prefix(text, &name(found), found.0), &|(_, persona)| {
             persona.label.label.nickname.as_ref().is_some_and(|nick| nick.as_str() == text)
-        },
-    ];
+        }];
     if !text.is_empty() && !was_removed(opened, text) {
         for rule in rules {
             let fitting: Vec<_> = active.iter().filter(|found| rule(found)).collect();

@@ -101,7 +101,7 @@ fn keyring(vector: &Vector) -> Keyring {
     Keyring::open(&root, account, epoch, 1, &sealed.expect("it fits")).expect("it is sound")
 }
 
-fn slug(error: &RecordError) -> &'static str {
+pub(crate) fn slug(error: &RecordError) -> &'static str {
     match error {
         RecordError::Open(OpenError::TooShort) => "too-short",
         RecordError::Open(OpenError::TooLong) => "too-long",

@@ -44,6 +44,16 @@ pub(crate) const EXPECTATIONS: &[&str] = &[
     "header",
     "header-mismatch",
     "wrong-key",
+    // zips
+    "name",
+    "entry",
+    "archive",
+    "content",
+    // listings
+    "other-account",
+    "duplicate",
+    "rollback",
+    "forgery",
 ];
 
 /// One vector.

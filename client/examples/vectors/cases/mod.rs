@@ -1,8 +1,10 @@
 //! All cases, by what they are about.
 
+mod archives;
 mod blobs;
 mod encodings;
 mod keys;
+mod listings;
 mod objects;
 mod records;
 mod texts;
@@ -20,7 +22,9 @@ pub(crate) fn all() -> Vec<Case> {
         keys::cases(),
         objects::cases(),
         records::cases(),
+        archives::cases(),
         blobs::cases(),
+        listings::cases(),
     ]
     .into_iter()
     .flatten()
