@@ -26,6 +26,9 @@ pub const MAX_SLOT_BYTES: usize = 4 * 1024;
 pub const MAX_PERSONAS: usize = 100_000;
 /// Most labels that one answer lists.
 pub const MAX_LABELS_PER_ANSWER: usize = 1_000;
+/// Largest JSON answer that lists labels: about 1 MiB of them in base64, one large label more than
+/// that, and what JSON puts around a thousand.
+pub const MAX_LABELS_ANSWER_BYTES: usize = 2 * 1024 * 1024;
 /// Life of a login ticket.
 pub const LOGIN_TICKET_TTL_S: i64 = 120;
 /// Life of a registration ticket: time enough to write twelve words down.

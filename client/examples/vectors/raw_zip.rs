@@ -4,6 +4,16 @@
 /// 2020-02-29 12:34:56.1234567 UTC, in ticks of 100 ns since 1601.
 pub(crate) const TICKS: u64 = (1_582_979_696 + 11_644_473_600) * 10_000_000 + 1_234_567;
 
+/// A day as MS-DOS has it.
+pub(crate) const fn dos_date(year: u16, month: u16, day: u16) -> u16 {
+    (year - 1980) * 512 + month * 32 + day
+}
+
+/// A time of day as MS-DOS has it.
+pub(crate) const fn dos_time(hour: u16, minute: u16, second: u16) -> u16 {
+    hour * 2048 + minute * 32 + second / 2
+}
+
 /// One of the two headers of an entry, field by field.
 #[derive(Clone)]
 pub(crate) struct Header {
@@ -70,8 +80,8 @@ impl Entry {
             needed: if method == 93 { 63 } else { 45 },
             flags: 1 << 11 | if is_file { 1 << 3 } else { 0 },
             method,
-            time: 12 << 11 | 34 << 5 | 56 / 2,
-            date: (2020 - 1980) << 9 | 2 << 5 | 29,
+            time: dos_time(12, 34, 56),
+            date: dos_date(2020, 2, 29),
             crc: 0,
             compressed: u32::MAX,
             size: u32::MAX,

@@ -62,6 +62,7 @@ pub fn login<K: Ksf>(
         of_kind(SlotKind::Password).ok_or(AccountError::MissingSlot { slot: "password" })?;
     let recovery_slot =
         of_kind(SlotKind::Recovery).ok_or(AccountError::MissingSlot { slot: "recovery" })?.clone();
+    slot::check_recovery(&recovery_slot.sealed.0).map_err(AccountError::Damaged)?;
     let root = slot::open(
         &keys::password_slot_key(&finished.export_key),
         answer.account_id,

@@ -176,9 +176,10 @@ pub struct Push {
 #[command(after_help = "Examples:\n  keybackup pull work\n  keybackup pull work ./elsewhere\n  \
                   keybackup pull --all\n  keybackup pull work --zip work.zip")]
 pub struct Pull {
-    /// A persona (name, nickname, id, or the start of one)
-    #[arg(value_name = "PERSONA")]
-    pub persona: Option<String>,
+    /// A persona (name, nickname, id, or the start of one); a path alone (with a separator, `.` or
+    /// `..`) is where to put the persona that was last there, or the only one
+    #[arg(value_name = "PERSONA", value_parser = target::parser())]
+    pub persona: Option<Target>,
     /// Where to put it [default: its place in the personas directory]
     #[arg(value_name = "DIR")]
     pub directory: Option<PathBuf>,

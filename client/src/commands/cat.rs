@@ -6,10 +6,10 @@ use base64::Engine as _;
 use serde::Serialize;
 
 use super::context::Context;
+use super::failure::archive_failure;
 use super::files::Mtime;
 use super::find;
 use super::persona::Persona;
-use super::pull::archive_failure;
 use crate::archive;
 use crate::cli;
 use crate::error::{Code, CommandResult, Failure};
@@ -33,8 +33,7 @@ struct Document {
 /// Runs the command.
 pub(super) fn run(context: &Context<'_>, arguments: &cli::Cat) -> CommandResult {
     let ui = context.ui;
-    let mut session = context.open()?;
-    let opened = session.snapshot()?;
+    let (session, opened) = context.look()?;
     let (id, persona) = find::find(&opened, &arguments.persona)?;
     let mut blob = session.vault.open_ranged(id, &persona.label.label)?;
     let path = arguments.path.trim_end_matches('/');

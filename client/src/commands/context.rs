@@ -1,8 +1,9 @@
 //! What every command that needs an account starts from: settings, the locked profile, a login.
 
+use std::cmp::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use keybackup_protocol::DeviceId;
+use keybackup_protocol::{DeviceId, api};
 use rand08::RngCore;
 use rand08::rngs::OsRng;
 
@@ -11,6 +12,7 @@ use crate::cli::Global;
 use crate::config::{Environment, ServerUrl, Settings, StoreKind};
 use crate::error::{Code, Failure};
 use crate::keys::ksf::PasswordKsf;
+use crate::marks::Opened;
 use crate::passwords;
 use crate::profile::{self, LockedProfile, Login, Profile, Record};
 use crate::records::{Keyring, LocalState};
@@ -21,7 +23,7 @@ use crate::vault::Vault;
 
 mod session;
 
-pub use session::{Cache, Session};
+pub use session::Session;
 
 /// What every command gets.
 pub struct Context<'a> {
@@ -79,6 +81,23 @@ impl<'a> Context<'a> {
         })?)
     }
 
+    /// Opens the account of the profile and looks at it. A stored login that the server no longer
+    /// takes gives way to a password, if one is given without asking.
+    pub fn look(&self) -> Result<(Session, Opened), Failure> {
+        let mut session = self.open()?;
+        match session.snapshot() {
+            Err(failure) if failure.code() == Code::LoginNeeded && self.has_password() => {
+                drop(session);
+                let profile = self.lock()?;
+                let record = profile.record()?.ok_or_else(not_logged_in)?;
+                let mut session = self.log_in(profile, record, true)?;
+                let opened = session.snapshot()?;
+                Ok((session, opened))
+            }
+            looked => Ok((session, looked?)),
+        }
+    }
+
     /// Opens the account of the profile: with the stored login, or, when there is none, with a
     /// password that a flag, a variable or (where logins are not stored) a person gives.
     pub fn open(&self) -> Result<Session, Failure> {
@@ -87,11 +106,11 @@ impl<'a> Context<'a> {
         // Both refuse a server or address other than the one the profile belongs to.
         let server = self.settings.server_for(Some(&record.server))?;
         self.settings.email_for(Some(&record.email))?;
-        let mut remote = self.remote(&server)?;
         let login = profile.login_or_none(&record, |told| self.ui.warn(told));
-        let live = login.as_ref().and_then(|login| login.session.as_ref());
-        let live = live.filter(|session| session.expires_at > now());
+        let stored = login.as_ref().and_then(|login| login.session.as_ref());
+        let live = stored.filter(|session| session.expires_at > now());
         if let Some((token, root)) = live.and_then(credentials) {
+            let mut remote = self.remote(&server)?;
             remote.authenticate(token);
             let api = &record.keyring;
             let keyring = Keyring::open(
@@ -123,14 +142,32 @@ impl<'a> Context<'a> {
                 sealed_keyring: record.keyring.clone(),
                 state,
             };
-            let warner = self.ui.warner();
-            return Ok(Session { vault, profile, record, stale: false, warner });
+            return Ok(Session::new(vault, profile, record, self.ui.warner()));
         }
-        let unattended = self.global.passwords.given(self.environment);
         let asked = record.stored == Some(StoreKind::None) && self.ui.can_ask();
-        if !unattended && !asked {
+        if !self.has_password() && !asked {
             return Err(not_logged_in());
         }
+        let renews = stored.is_some();
+        self.log_in(profile, record, renews)
+    }
+
+    /// Whether a password can be had without asking.
+    fn has_password(&self) -> bool {
+        self.global.passwords.given(self.environment)
+    }
+
+    /// Opens the account with its password. The login is kept where it `renews` a stored one that
+    /// has ended; else it is for this command alone, and ends with it.
+    fn log_in(
+        &self,
+        profile: LockedProfile,
+        record: Record,
+        renews: bool,
+    ) -> Result<Session, Failure> {
+        let server = self.settings.server_for(Some(&record.server))?;
+        let remote = self.remote(&server)?;
+        let login = profile.login_or_none(&record, |told| self.ui.warn(told));
         let question = super::password_question(&record.email, &server);
         let password =
             passwords::current(self.ui, &self.global.passwords, self.environment, &question)?;
@@ -142,8 +179,14 @@ impl<'a> Context<'a> {
             record.device_id,
             cookie.as_ref(),
         )?;
-        let session = self.adopt(profile, record, remote, logged_in)?;
+        let login = super::login::to_keep(&logged_in);
+        let mut session = self.adopt(profile, record, remote, logged_in)?;
         session.remember().unwrap_or_else(|failure| session.warn_unkept(&failure));
+        session.ends_with_command = !renews;
+        if renews && let Err(failure) = super::login::store(self, &mut session, &login) {
+            session.ends_with_command = true;
+            self.ui.warn(format!("the new login could not be kept: {failure}"));
+        }
         Ok(session)
     }
 
@@ -181,7 +224,7 @@ impl<'a> Context<'a> {
             sealed_keyring: logged_in.sealed_keyring,
             state,
         };
-        Ok(Session { vault, profile, record, stale: false, warner: self.ui.warner() })
+        Ok(Session::new(vault, profile, record, self.ui.warner()))
     }
 
     /// Makes way for the state of a new device, in a profile that has no record.
@@ -225,7 +268,29 @@ fn refuse_strange_account(record: &Record, logged_in: &LoggedIn) -> Result<(), F
         .hint("ask whoever runs the server whether it was restored from an older backup")
         .hint("what this device has seen is kept; the older account beside it: --profile NAME, then keybackup login EMAIL"));
     }
-    Ok(())
+    refuse_strange_slot(&record.recovery_slot, &logged_in.recovery_slot)
+}
+
+/// The phrase opens this device's own copy of the recovery slot also when the server is gone; a
+/// server that can't prove what it serves must not put something else in its place. One of a higher
+/// generation comes of a new phrase.
+fn refuse_strange_slot(kept: &api::Slot, served: &api::Slot) -> Result<(), Failure> {
+    match served.generation.cmp(&kept.generation) {
+        Ordering::Less => Err(Failure::new(
+            Code::Rollback,
+            format!(
+                "the server has recovery slot {}, and this device has seen {}",
+                served.generation, kept.generation
+            ),
+        )
+        .hint("what this device has is kept")),
+        Ordering::Equal if served.sealed != kept.sealed => Err(Failure::new(
+            Code::Integrity,
+            "the server's recovery slot is another than the one that this device keeps",
+        )
+        .hint("what this device has is kept")),
+        Ordering::Equal | Ordering::Greater => Ok(()),
+    }
 }
 
 fn open_state(
@@ -238,7 +303,7 @@ fn open_state(
         |error| {
             Failure::of(Code::Integrity, &error)
                 .context("what this device has seen (state.sealed) does not open")
-                .hint("a new device knows nothing yet: --profile NAME, then keybackup login")
+                .hint("keybackup login; if that does not help, a new device knows nothing yet: --profile NAME, then keybackup login")
         },
     )
 }

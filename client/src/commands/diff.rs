@@ -6,9 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::context::{Context, Session};
+use super::failure::archive_failure;
 use super::files::Entry;
 use super::persona::Persona;
-use super::pull::archive_failure;
 use super::scan::How;
 use super::{find, local};
 use crate::archive::{self, Item};
@@ -43,8 +43,7 @@ struct Difference {
 /// Runs the command.
 pub(super) fn run(context: &Context<'_>, arguments: &cli::Diff) -> CommandResult {
     let ui = context.ui;
-    let mut session = context.open()?;
-    let opened = session.snapshot()?;
+    let (session, opened) = context.look()?;
     let (found, directory) = pair(context, &session, &opened, arguments.persona.as_ref())?;
     let (id, remote) = found;
     let how = How { skip_special: true, ..How::default() };

@@ -78,6 +78,16 @@ pub(super) fn network_behind(error: &(dyn Error + 'static)) -> Option<Failure> {
     None
 }
 
+/// An archive of ours that is refused: whoever sealed it had the key, so it is damage or malice.
+pub(super) fn archive_failure(error: &(dyn std::error::Error + 'static)) -> Failure {
+    if let Some(failure) = network_behind(error) {
+        return failure;
+    }
+    Failure::of(Code::Integrity, error)
+        .context("the archive inside the backup is refused")
+        .hint("nothing was written")
+}
+
 /// Characters of a server's own words that are shown.
 const MAX_SAID_CHARS: usize = 300;
 /// Longest wait that a server is believed to want, in seconds.

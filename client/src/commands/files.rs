@@ -4,9 +4,9 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::context::Context;
+use super::failure::archive_failure;
 use super::find;
 use super::persona::Persona;
-use super::pull::archive_failure;
 use crate::archive::{self, Kind, Ticks};
 use crate::cli;
 use crate::error::CommandResult;
@@ -75,8 +75,7 @@ struct Document {
 /// Runs the command.
 pub(super) fn run(context: &Context<'_>, arguments: &cli::Files) -> CommandResult {
     let ui = context.ui;
-    let mut session = context.open()?;
-    let opened = session.snapshot()?;
+    let (session, opened) = context.look()?;
     let (id, persona) = find::find(&opened, &arguments.persona)?;
     let mut blob = session.vault.open_ranged(id, &persona.label.label)?;
     let listed = archive::entries(&mut blob).map_err(|error| archive_failure(&error))?;

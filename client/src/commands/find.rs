@@ -58,7 +58,8 @@ pub(super) fn find_exact<'a>(opened: &'a Opened, text: &str) -> Result<Found<'a>
     })
 }
 
-fn exact<'a>(opened: &'a Opened, text: &str) -> Option<Found<'a>> {
+/// The persona with exactly this name or id, if there is one.
+pub(super) fn exact<'a>(opened: &'a Opened, text: &str) -> Option<Found<'a>> {
     let active = active(opened);
     let by_name = active.iter().find(|found| name(found) == text);
     by_name.or_else(|| active.iter().find(|(id, _)| id.to_string() == text)).copied()

@@ -62,8 +62,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Import) -> CommandResu
             .hint("another one: --name NAME")
     })?;
 
-    let mut session = context.open()?;
-    let opened = session.snapshot()?;
+    let (mut session, opened) = context.look()?;
     let standing = opened.index.by_name(name.as_str());
     let remote = standing.and_then(|(id, _)| Some((id, opened.personas.get(&id)?)));
     let id = remote.map_or_else(new_persona_id, |(id, _)| id);
@@ -89,10 +88,12 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Import) -> CommandResu
     drop(progress);
 
     let fingerprint = Digest::from(packed.summary.fingerprint);
-    let same = remote.is_some_and(|(_, remote)| {
+    let same_content = remote.is_some_and(|(_, remote)| {
         let content = remote.label.label.content.as_ref();
         content.is_some_and(|content| content.fingerprint == fingerprint)
     });
+    // What lies in the trash comes out of it by a new version.
+    let same = same_content && remote.is_some_and(|(_, remote)| !remote.trashed);
     let nickname = json.nickname.as_deref().and_then(Nickname::tidy);
     let mut persona = Persona {
         size: Some(packed.summary.bytes),
@@ -104,7 +105,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Import) -> CommandResu
             |(id, remote)| Persona::of(id, remote),
         )
     };
-    if let Some((_, remote)) = remote.filter(|_| !same) {
+    if let Some((_, remote)) = remote.filter(|_| !same_content) {
         return Err(Failure::new(
             Code::Conflict,
             format!(

@@ -15,8 +15,7 @@ struct Document {
 /// Runs the command.
 pub(super) fn run(context: &Context<'_>) -> CommandResult {
     let ui = context.ui;
-    let mut session = context.open()?;
-    let opened = session.snapshot()?;
+    let (session, opened) = context.look()?;
     let names = device_names(&session.vault);
     let mut personas: Vec<_> =
         opened.personas.iter().map(|(id, persona)| Persona::of(*id, persona)).collect();
@@ -39,7 +38,7 @@ pub(super) fn run(context: &Context<'_>) -> CommandResult {
 
 fn row(persona: &Persona) -> Vec<String> {
     let number = |number: Option<u64>| number.map_or_else(String::new, |n| n.to_string());
-    let pushed = persona.time.map_or_else(String::new, |time| ui::age(now() - time));
+    let pushed = persona.time.map_or_else(String::new, |time| ui::age(now().saturating_sub(time)));
     let note = match (persona.removed, persona.trashed) {
         (true, _) => " (removed)",
         (false, true) => " (deleted, says the server)",

@@ -26,27 +26,56 @@ pub(super) struct LocalPersona {
 /// The persona directories in `directory`, by name. Hidden ones, a restore's leftovers among them,
 /// are none; a directory that is absent holds none.
 pub(super) fn all(directory: &Path) -> Result<Vec<LocalPersona>, Failure> {
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Failure::io(&error, format!("reading {}", directory.display()))),
+    Ok(look(directory)?.personas)
+}
+
+/// What is in the personas directory.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    /// The personas, by name.
+    pub(super) personas: Vec<LocalPersona>,
+    /// Paths of what looks like a persona and can't be taken for one, and why.
+    pub(super) left_out: Vec<(PathBuf, &'static str)>,
+}
+
+/// The same as [`all`], and what is left out of it.
+pub(super) fn look(directory: &Path) -> Result<Look, Failure> {
+    let failure =
+        |error: std::io::Error| Failure::io(&error, format!("reading {}", directory.display()));
+    // Links on the way resolved: a base that is noted today is compared with another day's.
+    let directory = match std::fs::canonicalize(directory) {
+        Ok(directory) => directory,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Look::default()),
+        Err(error) => return Err(failure(error)),
     };
-    let mut personas = Vec::new();
-    for entry in entries {
-        let entry = entry
-            .map_err(|error| Failure::io(&error, format!("reading {}", directory.display())))?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        if name.starts_with('.')
-            || crate::archive::is_aside(&name)
-            || !entry.file_type().is_ok_and(|kind| kind.is_dir())
+    let mut look = Look::default();
+    for entry in std::fs::read_dir(&directory).map_err(failure)? {
+        let entry = entry.map_err(failure)?;
+        let (path, name) = (entry.path(), entry.file_name());
+        if name.as_encoded_bytes().starts_with(b".")
+            || crate::archive::is_aside(&name.to_string_lossy())
         {
             continue;
         }
-        let directory = entry.path();
-        personas.push(LocalPersona { nickname: nickname(&directory), name, directory });
+        let kind = entry.file_type().map_err(failure)?;
+        match name.into_string() {
+            Ok(name) if kind.is_dir() => {
+                look.personas.push(LocalPersona {
+                    nickname: nickname(&path),
+                    name,
+                    directory: path,
+                });
+            }
+            Err(_) if kind.is_dir() => look.left_out.push((path, "its name is not UTF-8")),
+            _ if kind.is_symlink() && path.is_dir() => {
+                look.left_out.push((path, "it is a symbolic link"));
+            }
+            _ => {}
+        }
     }
-    personas.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(personas)
+    look.personas.sort_by(|a, b| a.name.cmp(&b.name));
+    look.left_out.sort();
+    Ok(look)
 }
 
 /// The nickname in a directory's `persona.json`, if there is a readable one.
@@ -66,14 +95,19 @@ pub(super) fn nickname(directory: &Path) -> Option<String> {
     Nickname::tidy(&persona.nickname?).map(|nickname| nickname.to_string())
 }
 
-/// The local persona that `text` names; none is no error, several are.
+/// The local persona with exactly this name.
+pub(super) fn find_exact(directory: &Path, text: &str) -> Result<Option<LocalPersona>, Failure> {
+    Ok(all(directory)?.into_iter().find(|persona| persona.name == text))
+}
+
+/// The local persona that `text` is the beginning or the nickname of; none is no error, several
+/// are.
 pub(super) fn find(directory: &Path, text: &str) -> Result<Option<LocalPersona>, Failure> {
     let personas = all(directory)?;
-    let rules: [&dyn Fn(&LocalPersona) -> bool; 3] = [
-        &|persona| persona.name == text,
-        &|persona| !text.is_empty() && persona.name.starts_with(text),
-        &|persona| persona.nickname.as_deref() == Some(text),
-    ];
+    let rules: [&dyn Fn(&LocalPersona) -> bool; 2] =
+        [&|persona| !text.is_empty() && persona.name.starts_with(text), &|persona| {
+            persona.nickname.as_deref() == Some(text)
+        }];
     for rule in rules {
         let fitting: Vec<_> = personas.iter().filter(|persona| rule(persona)).collect();
         match fitting[..] {
@@ -139,7 +173,9 @@ mod tests {
             all(root.path()).expect("listable").into_iter().map(|persona| persona.name).collect();
         assert_eq!(names, ["alpha", "alps"]);
         let found = |text| find(root.path(), text).map(|found| found.map(|persona| persona.name));
-        assert_eq!(found("alpha").expect("exact"), Some("alpha".to_owned()));
+        let exact = find_exact(root.path(), "alpha").expect("listable");
+        assert_eq!(exact.map(|persona| persona.name), Some("alpha".to_owned()));
+        assert_eq!(find_exact(root.path(), "alph").expect("listable"), None);
         assert_eq!(found("alph").expect("prefix"), Some("alpha".to_owned()));
         assert_eq!(found("Alice").expect("nickname"), Some("alpha".to_owned()));
         assert_eq!(found("zeta").expect("none"), None);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::context::{Context, Session, cookie, new_device_id, now};
-use crate::account;
+use crate::account::{self, Grant, LoggedIn};
 use crate::cli;
 use crate::config::{StoreKind, host_name};
 use crate::error::{Code, CommandResult, Failure};
@@ -70,12 +70,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Login) -> CommandResul
         recovery_slot: logged_in.recovery_slot.clone(),
         stored: None,
     });
-    let login = Login::new(
-        logged_in.grant.token.expose(),
-        logged_in.root.expose(),
-        logged_in.grant.expires_at,
-        logged_in.grant.device_cookie.expose(),
-    );
+    let login = to_keep(&logged_in);
     let expires_at = logged_in.grant.expires_at;
     let device_record = logged_in.device_record.clone();
     let mut session = context.adopt(profile, record, remote, logged_in)?;
@@ -103,6 +98,12 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Login) -> CommandResul
         ui::escape(server.as_str()),
         ui::escape(address.as_str())
     ))
+}
+
+/// What a device keeps of a login, to come back without a password.
+pub(super) fn to_keep(logged_in: &LoggedIn) -> Login {
+    let Grant { token, expires_at, device_cookie } = &logged_in.grant;
+    Login::new(token.expose(), logged_in.root.expose(), *expires_at, device_cookie.expose())
 }
 
 /// Keeps the login where `--store` says, and the profile's record with where that was.
@@ -138,7 +139,8 @@ fn put_device_record(
             &record.sealed.0,
         )
     };
-    let (revision, created_at) = match known {
+    // A record of another device says nothing of this one.
+    let (revision, created_at) = match known.filter(|record| record.id == vault.device) {
         None => (1, now()),
         // A record that does not open is replaced by one that does.
         Some(record) => match open(record) {

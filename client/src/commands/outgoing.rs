@@ -4,7 +4,7 @@ use keybackup_protocol::PersonaId;
 use rand08::RngCore;
 use rand08::rngs::OsRng;
 
-use super::context::{Cache, Context, Session, now};
+use super::context::{Context, Session, now};
 use super::persona::Persona;
 use crate::archive::Summary;
 use crate::error::Failure;
@@ -76,14 +76,8 @@ impl Outgoing<'_> {
         );
         let change =
             Change { persona: self.id, base, label: label.clone(), blob: Some((blob, &mut spool)) };
-        session.stale = true;
-        let landed = session.vault.commit(
-            opened.clone(),
-            change,
-            &mut Cache(&session.profile),
-            now(),
-            &mut |bytes| progress.advance(bytes),
-        )?;
+        let landed =
+            session.commit(opened.clone(), change, &mut |bytes| progress.advance(bytes))?;
         drop(progress);
         if let Some(directory) = &self.directory {
             let standing = Standing {

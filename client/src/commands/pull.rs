@@ -1,12 +1,15 @@
 //! `keybackup pull`: fetch, authenticate, unpack beside the target, publish by one rename.
 
-use std::path::{Path, PathBuf};
+mod failures;
+mod wanted;
+
+use std::path::Path;
 
 use keybackup_protocol::PersonaId;
 use serde::Serialize;
 
 use super::context::{Context, Session};
-use super::failure::network_behind;
+use super::failure::archive_failure;
 use super::persona::Persona;
 use super::scan::How;
 use super::whole_file::WholeFile;
@@ -20,6 +23,8 @@ use crate::records::{self, Content, Digest, Label};
 use crate::seal::BlobReader;
 use crate::spool::{Spool, check_space};
 use crate::ui::{self, Task, Unit};
+use failures::{different, export_failure, not_as_labelled, place_failure, unpack_failure};
+use wanted::{absolute, wanted};
 
 /// A persona that was pulled, or need not be.
 #[derive(Serialize)]
@@ -46,13 +51,8 @@ struct Document<'a> {
 /// Runs the command.
 pub(super) fn run(context: &Context<'_>, arguments: &cli::Pull) -> CommandResult {
     let ui = context.ui;
-    let mut session = context.open()?;
-    let opened = session.snapshot()?;
-    let wanted = match (&arguments.persona, arguments.all) {
-        (_, true) => find::active(&opened),
-        (Some(text), _) => vec![find::find(&opened, text)?],
-        (None, _) => vec![find::only(ui, &opened)?],
-    };
+    let (mut session, opened) = context.look()?;
+    let (wanted, directory) = wanted(context, &session, &opened, arguments)?;
     if wanted.is_empty() {
         ui.say("nothing is backed up yet");
     }
@@ -60,7 +60,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Pull) -> CommandResult
         arguments.all,
         &wanted,
         |found| {
-            let pull = Pull { context, session: &mut session, arguments };
+            let directory = directory.as_deref();
+            let pull = Pull { context, session: &mut session, arguments, directory };
             match &arguments.zip {
                 Some(file) => pull.into_zip(*found, file),
                 None => pull.into_directory(*found),
@@ -89,6 +90,7 @@ struct Pull<'a, 'b> {
     context: &'a Context<'b>,
     session: &'a mut Session,
     arguments: &'a cli::Pull,
+    directory: Option<&'a Path>,
 }
 
 /// What stands where a restore would go.
@@ -100,12 +102,13 @@ enum Target {
 
 impl Pull<'_, '_> {
     fn into_directory(self, (id, remote): find::Found<'_>) -> Result<Pulled, Failure> {
-        let Self { context, session, arguments } = self;
+        let Self { context, session, arguments, directory } = self;
         let label = &remote.label.label;
         let content = content(label)?;
-        let directory = match &arguments.directory {
-            Some(directory) => absolute(directory)?,
-            None => context.settings.personas_dir.join(label.name.as_str()),
+        let elsewhere = directory;
+        let directory = match elsewhere {
+            Some(directory) => directory.to_owned(),
+            None => absolute(&context.settings.personas_dir.join(label.name.as_str()))?,
         };
         let mut pulled = Pulled {
             persona: Persona {
@@ -118,7 +121,7 @@ impl Pull<'_, '_> {
         };
         let target = target(session, id, &directory, content.fingerprint)?;
         if matches!(target, Target::Different) && !arguments.force {
-            return Err(different(remote, &directory, arguments));
+            return Err(different(remote, &directory, elsewhere));
         }
         if let Target::Same = target {
             if !arguments.dry_run {
@@ -171,7 +174,7 @@ impl Pull<'_, '_> {
     }
 
     fn into_zip(self, (id, remote): find::Found<'_>, file: &Path) -> Result<Pulled, Failure> {
-        let Self { context, session, arguments } = self;
+        let Self { context, session, arguments, .. } = self;
         let label = &remote.label.label;
         let content = content(label)?;
         let file = absolute(file)?;
@@ -195,8 +198,9 @@ impl Pull<'_, '_> {
         pulled.received = content.blob_bytes;
         let failed = |error| Failure::io(&error, format!("writing {}", file.display()));
         let mut out = WholeFile::create(&file).map_err(failed)?;
-        archive::export(&mut blob, &mut out, &mut |_| {})
+        let summary = archive::export(&mut blob, &mut out, &mut |_| {})
             .map_err(|error| export_failure(&error))?;
+        check_summary(content, &summary)?;
         out.publish(arguments.force).map_err(failed)?;
         Ok(pulled)
     }
@@ -227,17 +231,13 @@ pub(super) fn fetch(
         session.vault.fetch(id, label, &directory, &mut |bytes| progress.advance(bytes))?;
     let audited = archive::audit(&mut blob, Policy::Ours, &Limits::OURS)
         .map_err(|error| archive_failure(&error))?;
-    Ok((blob, audited))
-}
-
-/// An archive of ours that is refused: whoever sealed it had the key, so it is damage or malice.
-pub(super) fn archive_failure(error: &(dyn std::error::Error + 'static)) -> Failure {
-    if let Some(failure) = network_behind(error) {
-        return failure;
+    // Before one byte is unpacked: there is room for what the label says, and not for more.
+    if (audited.files, audited.directories, audited.bytes)
+        != (content.files, content.directories, content.bytes)
+    {
+        return Err(not_as_labelled());
     }
-    Failure::of(Code::Integrity, error)
-        .context("the archive inside the backup is refused")
-        .hint("nothing was written")
+    Ok((blob, audited))
 }
 
 /// What came out must be what the label says went in.
@@ -245,42 +245,7 @@ pub(super) fn check_summary(content: &Content, summary: &archive::Summary) -> Re
     if Digest::from(summary.fingerprint) == content.fingerprint {
         return Ok(());
     }
-    Err(Failure::new(Code::Integrity, "what the backup holds is not what its label says")
-        .hint("nothing was written"))
-}
-
-fn export_failure(error: &archive::ExportError) -> Failure {
-    match error {
-        archive::ExportError::Write(source)
-        | archive::ExportError::Start(source)
-        | archive::ExportError::Content(archive::ContentError::Write { source, .. }) => {
-            Failure::io(source, "writing the zip")
-        }
-        _ => archive_failure(error),
-    }
-}
-
-fn unpack_failure(error: &archive::UnpackError) -> Failure {
-    match error {
-        archive::UnpackError::Write { source, .. }
-        | archive::UnpackError::Sync(source)
-        | archive::UnpackError::Probe(source)
-        | archive::UnpackError::Start(source)
-        | archive::UnpackError::Content(archive::ContentError::Write { source, .. }) => {
-            Failure::io(source, error.to_string())
-        }
-        _ => archive_failure(error),
-    }
-}
-
-fn place_failure(error: &archive::PlaceError) -> Failure {
-    use archive::PlaceError;
-    match error {
-        PlaceError::Occupied(_) => Failure::of(Code::Conflict, error)
-            .hint("replace it, and keep the old one aside: --force"),
-        PlaceError::Io { source, .. } => Failure::io(source, error.to_string()),
-        _ => Failure::of(Code::Io, error),
-    }
+    Err(not_as_labelled())
 }
 
 /// What stands where the restore would go.
@@ -309,25 +274,6 @@ fn target(
     Ok(if same { Target::Same } else { Target::Different })
 }
 
-fn different(remote: &OpenedPersona, directory: &Path, arguments: &cli::Pull) -> Failure {
-    let name = remote.label.label.name.as_str();
-    let place = arguments.directory.as_ref().map_or_else(String::new, |directory| {
-        format!(" {}", ui::shell_word(&directory.display().to_string()))
-    });
-    Failure::new(
-        Code::Conflict,
-        format!(
-            "{} holds something else than the backup",
-            find::quoted(&directory.display().to_string())
-        ),
-    )
-    .hint(format!("see what differs: keybackup diff {}", ui::shell_word(name)))
-    .hint(format!(
-        "replace it, and keep the old one aside: keybackup pull --force {}{place}",
-        ui::shell_word(name),
-    ))
-}
-
 /// Remembers that `directory` is what stands at the server.
 fn settle(
     session: &mut Session,
@@ -348,21 +294,6 @@ fn settle(
         records::Base { version: label.version, fingerprint: content.fingerprint, directory };
     if session.vault.state.set_base(id, Some(base)) {
         session.keep_state();
-    }
-}
-
-/// An absolute path, links in its parents resolved, so that it means the same tomorrow.
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    let failure = |error: std::io::Error| {
-        Failure::io(&error, format!("finding {}", find::quoted(&path.display().to_string())))
-    };
-    let path = std::path::absolute(path).map_err(failure)?;
-    if let Ok(real) = std::fs::canonicalize(&path) {
-        return Ok(real);
-    }
-    match (path.parent().map(std::fs::canonicalize), path.file_name()) {
-        (Some(Ok(parent)), Some(name)) => Ok(parent.join(name)),
-        _ => Ok(path),
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Register) -> CommandRe
     let server = settings.server_for(None)?;
     let mut remote = context.remote(&server)?;
     refuse_unwelcome(&remote, arguments)?;
+    refuse_unseen(ui, arguments)?;
     let password = passwords::chosen(
         ui,
         &context.global.passwords,
@@ -95,8 +96,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Register) -> CommandRe
     let sealed_keyring = registration.sealed_keyring();
     let mut state = LocalState::new(registration.epoch);
     state.began(sealed_keyring.version, registration.index_hash, now());
-    let mut session = Session {
-        vault: Vault {
+    let mut session = Session::new(
+        Vault {
             remote,
             account: registration.account,
             epoch: registration.epoch,
@@ -108,9 +109,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Register) -> CommandRe
         },
         profile,
         record,
-        stale: false,
-        warner: ui.warner(),
-    };
+        ui.warner(),
+    );
     keep(context, &mut session, &login).map_err(|failure| {
         failure
             .context("the account exists, but this device could not keep its login")
@@ -163,6 +163,16 @@ fn refuse_known(profile: &Profile, arguments: &cli::Register) -> CommandResult {
             .hint("--recovery-file never replaces a file: name another one"));
     }
     Ok(())
+}
+
+/// Refuses to make an account whose phrase nobody would see: it is shown once.
+fn refuse_unseen(ui: &ui::Ui, arguments: &cli::Register) -> CommandResult {
+    if ui.can_ask() || ui.is_json() || arguments.recovery_file.is_some() {
+        return Ok(());
+    }
+    Err(Failure::new(Code::InputNeeded, "there is nobody to show the recovery phrase to")
+        .hint("have it written to a file: --recovery-file FILE")
+        .hint("or take it from the document on standard output: --json"))
 }
 
 /// Puts the phrase where it was asked for, and has it confirmed: before the account is real.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::context::{Cache, Context, Session, now};
+use super::context::{Context, Session, now};
 use super::find;
 use super::persona::Persona;
 use crate::cli;
@@ -30,8 +30,7 @@ pub(super) fn rename(context: &Context<'_>, arguments: &cli::Rename) -> CommandR
     let name: Name = arguments.name.parse().map_err(|error| {
         Failure::of(Code::NameRefused, &error).context("this can't be a persona's name")
     })?;
-    let mut session = context.open()?;
-    let opened = session.snapshot()?;
+    let (mut session, opened) = context.look()?;
     let (id, persona) = find::find_exact(&opened, &arguments.persona)?;
     let old_name = persona.label.label.name.clone();
     let mut document =
@@ -44,9 +43,8 @@ pub(super) fn rename(context: &Context<'_>, arguments: &cli::Rename) -> CommandR
             ));
         }
         let label = Label { name: name.clone(), ..successor(&session, persona) };
-        document.persona.version = Some(commit(&mut session, opened.clone(), id, persona, label)?);
-        document.persona.name = name.to_string();
-        document.persona.changed = true;
+        let label = commit(&mut session, opened.clone(), id, persona, label)?;
+        document.persona = stands(document.persona, &label, &session);
     }
     if context.ui.is_json() {
         return context.ui.json(&Document { personas: [document] });
@@ -60,8 +58,7 @@ pub(super) fn rename(context: &Context<'_>, arguments: &cli::Rename) -> CommandR
 
 /// Runs `keybackup remove`.
 pub(super) fn remove(context: &Context<'_>, arguments: &cli::Remove) -> CommandResult {
-    let mut session = context.open()?;
-    let opened = session.snapshot()?;
+    let (mut session, opened) = context.look()?;
     let (id, persona) = find::find_exact(&opened, &arguments.persona)?;
     let name = ui::escape(persona.label.label.name.as_str()).into_owned();
     if !arguments.yes {
@@ -79,15 +76,29 @@ pub(super) fn remove(context: &Context<'_>, arguments: &cli::Remove) -> CommandR
         content_version: None,
         ..successor(&session, persona)
     };
-    let mut document = Persona::of(id, persona);
-    document.version = Some(commit(&mut session, opened.clone(), id, persona, label)?);
-    document.removed = true;
-    document.changed = true;
-    document.content_version = None;
+    let label = commit(&mut session, opened.clone(), id, persona, label)?;
+    let mut document = stands(Persona::of(id, persona), &label, &session);
+    (document.size, document.stored_size) = (None, None);
+    (document.files, document.directories) = (None, None);
     if context.ui.is_json() {
         return context.ui.json(&Document { personas: [document] });
     }
     context.ui.report(format!("removed {name}; the directory on this device is untouched"))
+}
+
+/// A persona as the label says that was just committed.
+fn stands(persona: Persona, label: &Label, session: &Session) -> Persona {
+    Persona {
+        name: label.name.to_string(),
+        version: Some(label.version),
+        content_version: label.content_version,
+        time: Some(label.time),
+        device: Some(session.record.device_name.clone()),
+        changed: true,
+        removed: label.removed,
+        trashed: false,
+        ..persona
+    }
 }
 
 /// The label that follows a persona's newest, by this device, now; with the same content.
@@ -110,11 +121,10 @@ fn commit(
     id: keybackup_protocol::PersonaId,
     persona: &OpenedPersona,
     label: Label,
-) -> Result<u64, Failure> {
+) -> Result<Label, Failure> {
     let base = Base::Version(persona.label.label.version);
-    let change = Change { persona: id, base, label, blob: None };
-    let cache = &mut Cache(&session.profile);
-    let landed = session.vault.commit(opened, change, cache, now(), &mut |_| {})?;
+    let change = Change { persona: id, base, label: label.clone(), blob: None };
+    session.commit(opened, change, &mut |_| {})?;
     session.save_state()?;
-    Ok(landed.version)
+    Ok(label)
 }

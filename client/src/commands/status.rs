@@ -88,7 +88,8 @@ fn look(context: &Context<'_>) -> Result<(Document, Option<Failure>), Failure> {
     let login = record
         .as_ref()
         .and_then(|record| profile.login_or_none(record, |told| context.ui.warn(told)));
-    let live = login.as_ref().and_then(|login| login.session.as_ref());
+    let stored = login.as_ref().and_then(|login| login.session.as_ref());
+    let live = stored.filter(|session| session.expires_at > now());
     let server = settings.server_for(record.as_ref().map(|record| &record.server)).ok();
     let mut document = Document {
         profile: settings.profile.as_str().to_owned(),
@@ -104,12 +105,12 @@ fn look(context: &Context<'_>) -> Result<(Document, Option<Failure>), Failure> {
             name: record.device_name.clone(),
         }),
         login: LoginDocument {
-            stored: live
+            stored: stored
                 .and(record.as_ref())
                 .and_then(|record| record.stored)
                 .unwrap_or(StoreKind::None),
-            valid: None,
-            expires_at: live.map(|session| session.expires_at),
+            valid: (stored.is_some() && live.is_none()).then_some(false),
+            expires_at: stored.map(|session| session.expires_at),
         },
         protocol: PROTOCOL,
         marks: None,
@@ -132,7 +133,13 @@ fn look(context: &Context<'_>) -> Result<(Document, Option<Failure>), Failure> {
         document.personas = locals.iter().map(only_known_here).collect();
         return Ok((document, None));
     }
-    let mut session = context.open()?;
+    let mut session = match context.open() {
+        Err(failure) if failure.exit() == crate::error::Exit::Login => {
+            document.personas = locals.iter().map(only_known_here).collect();
+            return Ok((document, None));
+        }
+        opened => opened?,
+    };
     match session.snapshot() {
         Ok(opened) => {
             document.login.valid = Some(true);
@@ -195,7 +202,8 @@ fn compare(session: &Session, opened: &crate::marks::Opened, locals: &[LocalPers
         let mut row = Row {
             persona,
             r#where: "remote",
-            newer: "remote",
+            // What was removed is not to be pulled.
+            newer: if label.removed { "same" } else { "remote" },
             seen_version: mark.map(|mark| mark.version),
         };
         let named = (!label.removed).then(|| left.remove(label.name.as_str())).flatten();
@@ -292,7 +300,7 @@ fn print(context: &Context<'_>, document: &Document) -> CommandResult {
                 persona.name.clone(),
                 persona.nickname.clone().unwrap_or_default(),
                 persona.version.map_or_else(String::new, |version| version.to_string()),
-                persona.time.map_or_else(String::new, |time| ui::age(now() - time)),
+                persona.time.map_or_else(String::new, |time| ui::age(now().saturating_sub(time))),
                 state.to_owned(),
             ]
         })

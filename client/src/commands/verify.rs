@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::context::Context;
+use super::failure::archive_failure;
 use super::persona::Persona;
-use super::pull::{archive_failure, check_summary, fetch};
+use super::pull::{check_summary, fetch};
 use super::{batch, find};
 use crate::archive;
 use crate::cli;
@@ -33,8 +34,7 @@ struct Document<'a> {
 /// Runs the command.
 pub(super) fn run(context: &Context<'_>, arguments: &cli::Verify) -> CommandResult {
     let ui = context.ui;
-    let mut session = context.open()?;
-    let opened = session.snapshot()?;
+    let (session, opened) = context.look()?;
     let wanted = match (&arguments.persona, arguments.all) {
         (_, true) => find::active(&opened),
         (Some(text), _) => vec![find::find(&opened, text)?],

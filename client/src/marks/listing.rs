@@ -125,8 +125,8 @@ impl Opened {
         })
     }
 
-    /// Opens the labels fetched for [`chains_needed`](super::chains_needed) and keeps those below
-    /// the persona's newest.
+    /// Opens labels fetched for [`chains_needed`](super::chains_needed), and keeps those below the
+    /// persona's newest after the ones added before.
     pub fn add_chain(
         &mut self,
         persona: PersonaId,
@@ -135,11 +135,10 @@ impl Opened {
     ) -> Result<(), ListingError> {
         let listed = self.personas.get_mut(&persona).ok_or(ListingError::NotListed(persona))?;
         let newest = listed.label.label.version;
-        listed.chain = labels
-            .iter()
-            .filter(|label| label.version < newest)
-            .map(|label| open_label(keyring, self.account, persona, label.version, &label.label.0))
-            .collect::<Result<_, _>>()?;
+        for label in labels.iter().filter(|label| label.version < newest) {
+            let (version, sealed) = (label.version, &label.label.0);
+            listed.chain.push(open_label(keyring, self.account, persona, version, sealed)?);
+        }
         Ok(())
     }
 }

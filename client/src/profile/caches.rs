@@ -1,12 +1,14 @@
-//! What spares work and can be made again: the last listing, stat caches, the place for spools.
-//! None of it is trusted, so none of it is fsynced: what a power cut leaves does not parse or
+//! What spares work or questions: the last listing, stat caches, what was sent last, the place for
+//! spools. None of it is trusted, so none of it is fsynced: what a power cut leaves does not parse or
 //! does not open, and counts as absent.
 
 use std::path::PathBuf;
 
 use keybackup_protocol::PersonaId;
+use serde::{Deserialize, Serialize};
 
 use super::{LockedProfile, ProfileError, durable};
+use crate::records::Digest;
 
 /// A listing as the server sent it, and the `ETag` it came with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +35,27 @@ impl Snapshot {
     }
 }
 
+/// The label that this device sent last. If it stands at the server, it is nobody else's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Of which persona.
+    pub persona: PersonaId,
+    /// BLAKE3 of the sealed label.
+    pub label: Digest,
+}
+
+impl Sent {
+    fn to_bytes(self) -> Vec<u8> {
+        serde_json::to_vec(&self).expect("ids and hashes are text")
+    }
+}
+
 impl LockedProfile {
+    /// Notes what is about to be sent. A process that is killed leaves it; a power cut may not.
+    pub fn save_sent(&self, sent: &Sent) -> Result<(), ProfileError> {
+        save_cache(self.path("sent.json"), &sent.to_bytes())
+    }
+
     /// Keeps a listing in place of the last one. An `ETag` with a line feed in it is not kept.
     pub fn save_snapshot(&self, snapshot: &Snapshot) -> Result<(), ProfileError> {
         if snapshot.etag.contains('\n') {

@@ -43,6 +43,9 @@ pub enum KeychainError {
     /// It has no secret of that name.
     #[error("the keyring has no such entry")]
     NoEntry,
+    /// It was not asked: that it might have the login could not be noted first.
+    #[error("where the login is can't be noted: {0}")]
+    Note(String),
     /// No thread could be had to ask it.
     #[error("the keyring could not be asked")]
     Thread(#[source] std::io::Error),

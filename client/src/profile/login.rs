@@ -9,7 +9,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::keychain::{Keychain, SERVICE, System};
+use super::keychain::{Keychain, KeychainError, SERVICE, System};
 use super::{LockedProfile, Profile, ProfileError, Record, durable, read};
 use crate::config::StoreKind;
 
@@ -113,7 +113,13 @@ impl LockedProfile {
     ) -> Result<StoreKind, ProfileError> {
         let record = self.record()?.ok_or(ProfileError::NoRecord)?;
         let bytes = login.to_bytes();
-        let in_keyring = || keychain.save(&entry(&record), &bytes);
+        let in_keyring = || {
+            // Noted first, so that a process which is killed between the two leaves nothing in the
+            // keyring that no logout would look for.
+            let noted = Record { stored: Some(StoreKind::Keyring), ..record.clone() };
+            self.save_record(&noted).map_err(|error| KeychainError::Note(told(&error)))?;
+            keychain.save(&entry(&record), &bytes)
+        };
         let stored = match (choice, record.stored) {
             (Some(StoreKind::Keyring), _) => {
                 in_keyring().map_err(ProfileError::Keychain)?;
@@ -181,6 +187,11 @@ impl LockedProfile {
             (Some(StoreKind::File | StoreKind::None) | None, _) => {}
         }
         erased
+    }
+
+    /// Erases the login file of a profile that has no record.
+    pub fn erase_orphan(&self) -> Result<(), ProfileError> {
+        self.erase_file()
     }
 
     fn erase_file(&self) -> Result<(), ProfileError> {

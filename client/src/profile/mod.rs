@@ -7,6 +7,7 @@
 //! | `state.sealed` | what this device has seen of the account, sealed |
 //! | `state.sealed.orphan` | the same of an earlier device, whose record is gone |
 //! | `snapshot` | the last listing and its `ETag` |
+//! | `sent.json` | which label was sent last |
 //! | `cache/<persona>.sealed` | stat caches, sealed |
 //! | `login.json` | token and root key, where no keyring keeps them |
 //! | `lock` | locked by the one process that may write |
@@ -33,7 +34,7 @@ mod lock;
 mod login;
 mod record;
 
-pub use caches::Snapshot;
+pub use caches::{Sent, Snapshot};
 pub use error::ProfileError;
 pub use login::{Login, Session};
 pub use record::Record;
@@ -78,6 +79,11 @@ impl Profile {
     /// The last listing, if a whole one is there.
     pub fn snapshot(&self) -> Option<Snapshot> {
         Snapshot::parse(&std::fs::read(self.path("snapshot")).ok()?)
+    }
+
+    /// What this device sent last, if that was noted.
+    pub fn sent(&self) -> Option<Sent> {
+        serde_json::from_slice(&std::fs::read(self.path("sent.json")).ok()?).ok()
     }
 
     /// The sealed stat cache of a persona, if one is there.

@@ -5,7 +5,7 @@ use rand08::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
 
 use super::json::{check_text, decode, encode};
-use super::{Keyring, Name, RecordError, SealedRecord, ordinal};
+use super::{Keyring, Name, RecordError, SealedRecord, moment, ordinal};
 use crate::keys;
 use crate::seal::{Binding, object};
 
@@ -57,6 +57,7 @@ impl DeviceRecord {
 
     fn check(&self, revision: u64) -> Result<(), RecordError> {
         ordinal(revision)?;
+        moment(self.created_at)?;
         Ok(check_text(&self.platform, MAX_PLATFORM_BYTES)?)
     }
 }

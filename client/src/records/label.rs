@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::json::{decode, encode, present};
 use super::{
     Digest, HeaderBytes, KeyState, Keyring, MAX_INTEGER, Name, Nickname, RecordError, Rule,
-    SealedRecord, ordinal,
+    SealedRecord, moment, ordinal,
 };
 use crate::keys::{self, BlobType};
 use crate::seal::{Binding, object, padding};
@@ -152,6 +152,7 @@ impl Label {
     fn check(&self, account: AccountId, persona: PersonaId) -> Result<(), Rule> {
         ordinal(self.version)?;
         ordinal(self.keyring_version)?;
+        moment(self.time)?;
         if self.version == 1 && self.previous.is_some() {
             return Err(Rule::Previous);
         }

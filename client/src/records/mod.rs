@@ -95,7 +95,8 @@ impl From<Rule> for RecordError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rule {
-    /// Versions, counters and floors are 1 or more, and no integer exceeds 2⁵³ − 1.
+    /// Versions, counters and floors are 1 or more, and no integer or time is further from 0 than
+    /// 2⁵³ − 1.
     #[error("an integer is out of range")]
     Range,
     /// The version inside must be the one that the object is bound to.
@@ -137,6 +138,11 @@ pub enum Rule {
     /// More objects or keys than there may be.
     #[error("there are too many entries")]
     TooMany,
+}
+
+/// Checks that a time is one that every reader of JSON can hold.
+fn moment(unix_seconds: i64) -> Result<(), Rule> {
+    if unix_seconds.unsigned_abs() <= MAX_INTEGER { Ok(()) } else { Err(Rule::Range) }
 }
 
 /// Checks that a version, counter or floor is one.

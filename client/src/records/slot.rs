@@ -1,13 +1,13 @@
 //! Slots: the root key, sealed under what a person has or knows.
 
-use keybackup_protocol::{AccountId, EpochId};
+use keybackup_protocol::{AccountId, EpochId, KeyId};
 use rand08::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
 
 use super::RecordError;
 use super::json::{decode, encode};
 use super::keyring::{SecretText, secret_text};
-use crate::keys::SealingKey;
+use crate::keys::{ObjectType, SealingKey};
 use crate::seal::{Binding, object};
 use crate::secret::{DerivedKey, RootKey};
 
@@ -30,6 +30,11 @@ pub fn seal(
     let text = secret_text(root.expose());
     let json = encode(&Slot { root: SecretText(&text) });
     Ok(object::seal(rng, key, &Binding::slot(account, epoch, generation), &json)?)
+}
+
+/// Checks what can be seen of a recovery slot without its phrase: version, type, key id, length.
+pub fn check_recovery(sealed: &[u8]) -> Result<(), RecordError> {
+    Ok(object::check_shape(sealed, ObjectType::RecoverySlot, KeyId::NONE)?)
 }
 
 /// Opens a slot.

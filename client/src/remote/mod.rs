@@ -152,7 +152,11 @@ impl Remote {
     /// `GET /personas/<id>/labels?from=N`: one page.
     pub fn labels(&self, persona: &PersonaId, from: u64) -> Result<Labels, RemoteError> {
         let path = format!("{}/{persona}/labels?from={from}", routes::PERSONAS);
-        self.get(&path, limits::MAX_ANSWER_BYTES)
+        let page: Labels = self.get(&path, limits::MAX_LABELS_ANSWER_BYTES)?;
+        if page.labels.len() > limits::MAX_LABELS_PER_ANSWER {
+            return Err(self.wire.odd("it lists more labels at once than the API says"));
+        }
+        Ok(page)
     }
 
     /// `POST /personas/<id>`, with the blob in the body when it is given.

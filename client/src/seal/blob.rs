@@ -57,6 +57,9 @@ pub enum BlobError {
     /// would be longer than the plaintext.
     #[error("the blob is padded in another way than the format says")]
     Padding,
+    /// The zip inside has another length than the label names.
+    #[error("the zip inside has another length than its label says")]
+    ZipBytes,
     /// The bytes end before a blob of any length can.
     #[error("the blob ends early")]
     Truncated,

@@ -153,6 +153,31 @@ pub fn head(sealed: &[u8]) -> Result<(ObjectType, KeyId), OpenError> {
     Ok((object_type, KeyId::from_bytes(head.array().map_err(short)?)))
 }
 
+/// Checks what can be seen of an object without its key: version, type, key id, and that it has a
+/// length that its type can have.
+pub fn check_shape(
+    sealed: &[u8],
+    expected_type: ObjectType,
+    expected_id: KeyId,
+) -> Result<(), OpenError> {
+    let (found_type, found_id) = head(sealed)?;
+    if found_type != expected_type {
+        return Err(OpenError::WrongType { expected: expected_type, found: found_type });
+    }
+    if found_id != expected_id {
+        return Err(OpenError::WrongKeyId { expected: expected_id, found: found_id });
+    }
+    let plaintext_bytes = sealed.len().checked_sub(BODY_AT + TAG_LEN).ok_or(OpenError::TooShort)?;
+    // A padded length is its own padded length, and no other is.
+    if object_plaintext_bytes(expected_type, plaintext_bytes) != Some(plaintext_bytes) {
+        return Err(OpenError::Padding);
+    }
+    if sealed.len() > max_object_bytes(expected_type) {
+        return Err(OpenError::TooLong);
+    }
+    Ok(())
+}
+
 /// Seals `json` under a fresh nonce.
 pub fn seal(
     rng: &mut (impl RngCore + CryptoRng),

@@ -4,7 +4,7 @@ use keybackup_protocol::api::{CommitBlob, CommitHead, CommitIndex, Committed, co
 use keybackup_protocol::{B64, PersonaId};
 use rand08::rngs::OsRng;
 
-use super::{ListingCache, Vault, VaultError};
+use super::{Notes, Vault, VaultError};
 use crate::marks::Opened;
 use crate::records::{Label, SealedRecord};
 use crate::remote::{Base, Progress, RemoteError};
@@ -42,12 +42,13 @@ impl Vault {
         &mut self,
         mut opened: Opened,
         change: Change<'_>,
-        cache: &mut dyn ListingCache,
+        notes: &mut dyn Notes,
         now: i64,
         progress: Progress<'_>,
     ) -> Result<Landed, VaultError> {
         let Change { persona, base, label, mut blob } = change;
         let sealed = label.seal(&mut OsRng, &self.keyring, self.account, persona)?;
+        notes.note_sent(persona, sealed.hash);
         let blob_head = match &mut blob {
             None => None,
             Some((sealed_blob, spool)) => Some(self.offer_blob(sealed_blob, spool, progress)?),
@@ -92,13 +93,15 @@ impl Vault {
             if !lost && !doubt.is(code::CONFLICT) {
                 return Err(doubt.into());
             }
-            opened = match self.snapshot(cache) {
+            opened = match self.snapshot(notes) {
                 Ok(opened) => opened,
                 // No second answer either: the first failure is the one to tell.
                 Err(VaultError::Remote(_)) => return Err(doubt.into()),
                 Err(error) => return Err(error),
             };
-            if let Some(landed) = self.landed(&opened, persona, base, &label, &sealed, now)? {
+            // Seen is seen, whatever comes of the change.
+            self.state.absorb(&opened, now);
+            if let Some(landed) = landed(&opened, persona, base, &label, &sealed)? {
                 return Ok(landed);
             }
             // Nothing stands against it, and yet it was refused: the server contradicts itself.
@@ -107,32 +110,6 @@ impl Vault {
             }
         }
         Err(VaultError::Busy)
-    }
-
-    /// Whether the change stands after all; an error when another one stands instead.
-    fn landed(
-        &mut self,
-        opened: &Opened,
-        persona: PersonaId,
-        base: Base,
-        label: &Label,
-        sealed: &SealedRecord,
-        now: i64,
-    ) -> Result<Option<Landed>, VaultError> {
-        let standing = opened.personas.get(&persona);
-        if standing.is_some_and(|standing| standing.label.hash == sealed.hash) {
-            self.state.absorb(opened, now);
-            return Ok(Some(Landed { version: label.version }));
-        }
-        let version = standing.map(|standing| standing.label.label.version);
-        let unmoved = match base {
-            Base::Absent => version.is_none(),
-            Base::Version(base) => version == Some(base),
-        };
-        if unmoved {
-            return Ok(None);
-        }
-        Err(VaultError::Moved { name: label.name.clone(), version: version.unwrap_or_default() })
     }
 
     /// Says where the bytes will be: in the commit while they are small, else uploaded now.
@@ -150,4 +127,27 @@ impl Vault {
         };
         Ok(CommitBlob { bytes: sealed.blob_bytes, blake3: B64(sealed.blake3.to_vec()), upload })
     }
+}
+
+/// Whether the change stands after all; an error when another one stands instead.
+fn landed(
+    opened: &Opened,
+    persona: PersonaId,
+    base: Base,
+    label: &Label,
+    sealed: &SealedRecord,
+) -> Result<Option<Landed>, VaultError> {
+    let standing = opened.personas.get(&persona);
+    if standing.is_some_and(|standing| standing.label.hash == sealed.hash) {
+        return Ok(Some(Landed { version: label.version }));
+    }
+    let version = standing.map(|standing| standing.label.label.version);
+    let unmoved = match base {
+        Base::Absent => version.is_none(),
+        Base::Version(base) => version == Some(base),
+    };
+    if unmoved {
+        return Ok(None);
+    }
+    Err(VaultError::Moved { name: label.name.clone(), version: version.unwrap_or_default() })
 }

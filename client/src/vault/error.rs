@@ -32,8 +32,8 @@ pub enum VaultError {
         /// The epoch that the server calls current.
         served: EpochId,
     },
-    /// A newer keyring without a key that the older one holds.
-    #[error("the server's newer keyring misses a key that this device holds")]
+    /// What should be a newer keyring is not newer, or lacks a key that the older one holds.
+    #[error("the server's newer keyring is none, or lacks a key that this device holds")]
     KeyringShrank,
     /// A blob that is not what its label says.
     #[error("the backup's bytes are not those that its label names")]

@@ -50,7 +50,11 @@ impl Vault {
         }
         spool.rewind()?;
         let key = self.content_key(persona, content)?;
-        Ok(BlobReader::open(spool, &key, content.header.as_bytes())?)
+        let reader = BlobReader::open(spool, &key, content.header.as_bytes())?;
+        if reader.zip_bytes() != content.zip_bytes {
+            return Err(BlobError::ZipBytes.into());
+        }
+        Ok(reader)
     }
 
     /// The key of a blob: its header names the vault key that it was sealed under.

@@ -12,7 +12,7 @@ use keybackup_protocol::{AccountId, DeviceId, EpochId, api};
 pub use commit::{Change, Landed};
 pub use error::VaultError;
 pub use ranged::RangedBlob;
-pub use snapshot::ListingCache;
+pub use snapshot::Notes;
 
 use crate::records::{Keyring, LocalState};
 use crate::remote::Remote;
@@ -48,7 +48,7 @@ impl Vault {
         }
         let api::Keyring { version, sealed } = &answer.keyring;
         let keyring = Keyring::open(&self.root, self.account, self.epoch, *version, &sealed.0)?;
-        if !keyring.contains_all(&self.keyring) {
+        if *version <= self.keyring.version() || !keyring.contains_all(&self.keyring) {
             return Err(VaultError::KeyringShrank);
         }
         self.keyring = keyring;

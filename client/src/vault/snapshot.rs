@@ -1,19 +1,26 @@
 //! One look at the account: fetch the listing, open it, check it against what was seen.
 
-use keybackup_protocol::api::{ListedLabel, Listing};
-use keybackup_protocol::limits;
+use keybackup_protocol::PersonaId;
+use keybackup_protocol::api::Listing;
 
 use super::{Vault, VaultError};
 use crate::marks::{self, Contradiction, Opened};
+use crate::records::Digest;
 use crate::remote::Fetched;
 
-/// The last listing, kept on the device so that an unchanged one need not travel again.
-/// It holds nothing but what the server sent, and is trusted no more than that.
-pub trait ListingCache {
-    /// The `ETag` and bytes of the last listing.
-    fn load(&self) -> Option<(String, Vec<u8>)>;
-    /// Replaces it. Failing to is no reason to stop.
-    fn store(&mut self, etag: &str, bytes: &[u8]);
+/// Most labels of one persona that a device which was away has to look at.
+const MAX_CHAIN_LABELS: usize = 100_000;
+
+/// What a device notes for itself beside its marks. Failing to note is no reason to stop.
+pub trait Notes {
+    /// The `ETag` and bytes of the last listing, so that an unchanged one need not travel again.
+    /// They are what the server sent, and trusted no more than that.
+    fn listing(&self) -> Option<(String, Vec<u8>)>;
+    /// Replaces them.
+    fn note_listing(&mut self, etag: &str, bytes: &[u8]);
+    /// A label is about to be sent: should the process die before the answer, this tells the next
+    /// one that what stands is its own.
+    fn note_sent(&mut self, persona: PersonaId, label: Digest);
 }
 
 /// The `ETag` and bytes of a new listing.
@@ -24,14 +31,14 @@ impl Vault {
     ///
     /// On a contradiction it looks a second time, past every cache, and then stops: an honest
     /// server can have been read between two commits, a lying one has to lie twice alike.
-    pub fn snapshot(&mut self, cache: &mut dyn ListingCache) -> Result<Opened, VaultError> {
-        match self.look(cache, true) {
+    pub fn snapshot(&mut self, notes: &mut dyn Notes) -> Result<Opened, VaultError> {
+        match self.look(notes, true) {
             Err(
                 first @ (VaultError::Contradiction(_)
                 | VaultError::Listing(_)
                 | VaultError::Record(_)
                 | VaultError::KeyringShrank),
-            ) => match self.look(cache, false) {
+            ) => match self.look(notes, false) {
                 // No second look to be had: what the first one saw is what there is to tell.
                 Err(VaultError::Remote(_)) => Err(first),
                 second => second,
@@ -40,12 +47,8 @@ impl Vault {
         }
     }
 
-    fn look(
-        &mut self,
-        cache: &mut dyn ListingCache,
-        trust_etag: bool,
-    ) -> Result<Opened, VaultError> {
-        let (listing, fresh) = self.listing(cache, trust_etag)?;
+    fn look(&mut self, notes: &mut dyn Notes, trust_etag: bool) -> Result<Opened, VaultError> {
+        let (listing, fresh) = self.listing(notes, trust_etag)?;
         if listing.epoch != self.epoch {
             return Err(VaultError::OtherEpoch { held: self.epoch, served: listing.epoch });
         }
@@ -58,7 +61,7 @@ impl Vault {
         }
         marks::check(&self.state, &opened).map_err(Box::new)?;
         if let Some((etag, bytes)) = fresh {
-            cache.store(&etag, &bytes);
+            notes.note_listing(&etag, &bytes);
         }
         Ok(opened)
     }
@@ -66,11 +69,11 @@ impl Vault {
     /// The listing, and, when it is a new one, what to keep of it once it is known to be true.
     fn listing(
         &self,
-        cache: &dyn ListingCache,
+        notes: &dyn Notes,
         trust_etag: bool,
     ) -> Result<(Listing, Option<ToKeep>), VaultError> {
         // A cache that does not parse is no cache.
-        let cached = cache.load().filter(|_| trust_etag).and_then(|(etag, bytes)| {
+        let cached = notes.listing().filter(|_| trust_etag).and_then(|(etag, bytes)| {
             Some((etag, serde_json::from_slice::<Listing>(&bytes).ok()?))
         });
         let etag = cached.as_ref().map(|(etag, _)| etag.as_str());
@@ -85,28 +88,28 @@ impl Vault {
         }
     }
 
-    /// Fetches the labels between what was seen and the newest, page by page.
+    /// Fetches the labels between what was seen and the newest, and opens them page by page: what
+    /// does not open ends it, so a server can't have this device keep more than there truly is.
     fn fetch_chain(
         &self,
         opened: &mut Opened,
-        persona: keybackup_protocol::PersonaId,
+        persona: PersonaId,
         from: u64,
     ) -> Result<(), VaultError> {
         let newest = opened.personas.get(&persona).map_or(0, |it| it.label.label.version);
-        let mut labels = Vec::new();
-        let mut next = from;
+        let (mut count, mut next) = (0, from);
         // Until the newest is there: a page may end early, by count or by size.
-        while labels.last().is_none_or(|last: &ListedLabel| last.version < newest) {
+        while next <= newest {
             let page = self.remote.labels(&persona, next)?.labels;
             let Some(last) = page.last().map(|label| label.version) else { break };
-            if last < next || labels.len() > limits::MAX_PERSONAS {
+            count += page.len();
+            if last < next || count > MAX_CHAIN_LABELS {
                 // A page that goes back, or a newest version out of reach: it would never end.
                 return Err(Box::new(Contradiction::endless_chain(persona)).into());
             }
-            labels.extend(page);
+            opened.add_chain(persona, &page, &self.keyring)?;
             next = last.saturating_add(1);
         }
-        opened.add_chain(persona, &labels, &self.keyring)?;
         Ok(())
     }
 }

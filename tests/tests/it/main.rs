@@ -5,6 +5,7 @@ mod big;
 mod conflicts;
 mod errors;
 mod faults;
+mod guards;
 mod impostors;
 mod kills;
 mod lies;

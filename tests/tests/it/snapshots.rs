@@ -175,7 +175,8 @@ fn what_errors_say() {
     wrong.run(&["--no-input", "login", EMAIL]);
     wrong.run(&["login", "alice"]);
     wrong.with(&["login", EMAIL], Some(PASSWORD));
-    wrong.with(&["register", EMAIL], Some("password"));
+    wrong.with(&["register", EMAIL, "--recovery-file", "phrase.txt"], Some("password"));
+    wrong.with(&["register", EMAIL], Some(PASSWORD));
     wrong.with(&["register", EMAIL, "--server", &nobody()], Some(PASSWORD));
     wrong.with(&["register", EMAIL, "--server", "http://keys.example.org"], Some(PASSWORD));
     wrong.run(&["frobnicate"]);
@@ -186,7 +187,8 @@ fn what_errors_say() {
         Some(PASSWORD),
     );
     wrong.with(&["register", EMAIL], Some(PASSWORD));
-    wrong.with(&["register", EMAIL, "--profile", "other"], Some(PASSWORD));
+    let other = ["register", EMAIL, "--profile", "other", "--recovery-file", "other.txt"];
+    wrong.with(&other, Some(PASSWORD));
     wrong.with(&["login", "bob@example.org"], Some(PASSWORD));
     wrong.run(&["push"]);
     wrong.run(&["pull"]);

@@ -3,7 +3,7 @@
 use keybackup_protocol::put_lp;
 
 use crate::case::Case;
-use crate::raw_zip::{End, Entry, TICKS, zip};
+use crate::raw_zip::{End, Entry, TICKS, dos_date, dos_time, zip};
 
 /// A frame of Zstandard that holds 100 times `x`: one run, so no compressor's version shows.
 const HUNDRED_X: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd, 0x20, 100, 0x23, 0x03, 0x00, b'x'];
@@ -92,8 +92,8 @@ fn sound() -> Vec<Case> {
         opens(
             "times-that-ms-dos-has-not",
             &[
-                file("after").at(after, 127 << 9 | 12 << 5 | 31, 23 << 11 | 59 << 5 | 29),
-                file("before").at(before, 1 << 5 | 1, 0),
+                file("after").at(after, dos_date(2107, 12, 31), dos_time(23, 59, 58)),
+                file("before").at(before, dos_date(1980, 1, 1), 0),
             ],
             &[("after", 0o600, after, Some(b"xyz")), ("before", 0o600, before, Some(b"xyz"))],
         ),

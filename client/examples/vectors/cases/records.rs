@@ -89,7 +89,7 @@ fn indexes() -> Vec<Case> {
 fn labels() -> Vec<Case> {
     let first = world::label(1, None);
     let fifth = world::label(5, Some("4"));
-    let list: [Variant; 17] = [
+    let list: [Variant; 18] = [
         ("next", "success", |_| ()),
         ("nickname", "success", |json| json["nickname"] = json!("Zoë")),
         ("unknown-field", "success", |json| json["later"] = json!(1)),
@@ -115,6 +115,7 @@ fn labels() -> Vec<Case> {
         ("supersedes-itself", "rule", |json| {
             json["supersedes"] = json!([{ "version": 5, "label": world::digest("5") }]);
         }),
+        ("time-beyond", "rule", |json| json["time"] = json!(i64::MIN)),
         ("no-previous", "json", |json| remove(json, "previous")),
         ("name-of-dots", "json", |json| json["name"] = json!("..")),
         ("name-with-escape", "json", |json| json["name"] = json!("a\u{1b}[2J")),
@@ -136,6 +137,7 @@ fn devices() -> Vec<Case> {
         &[
             ("sound", "success", |_| ()),
             ("no-name", "json", |json| remove(json, "name")),
+            ("time-beyond", "rule", |json| json["created_at"] = json!(1_i64 << 53)),
             ("control-in-platform", "rule", |json| json["platform"] = json!("a\u{7}")),
         ],
     )

@@ -1,13 +1,16 @@
 //! An open account, and the profile it is remembered in.
 
+use keybackup_protocol::PersonaId;
 use rand08::rngs::OsRng;
 
 use super::now;
 use crate::error::{Code, Failure};
 use crate::marks::Opened;
-use crate::profile::{LockedProfile, Record, Snapshot};
+use crate::profile::{LockedProfile, Record, Sent, Snapshot};
+use crate::records::Digest;
+use crate::remote::Progress;
 use crate::ui::Warner;
-use crate::vault::{ListingCache, Vault};
+use crate::vault::{Change, Landed, Notes, Vault};
 
 /// An open account and the profile it is remembered in, locked until this is dropped.
 pub struct Session {
@@ -19,34 +22,64 @@ pub struct Session {
     pub record: Record,
     /// Whether a commit was made, or tried, since the last snapshot.
     pub stale: bool,
+    /// Whether the login is for this command alone.
+    pub ends_with_command: bool,
     /// Tells what can't be remembered.
-    pub warner: Warner,
+    warner: Warner,
+}
+
+impl Drop for Session {
+    /// Ends a login that nobody keeps; one that can't be told of ends by itself at the server.
+    fn drop(&mut self) {
+        if self.ends_with_command {
+            let _ = self.vault.remote.end_session();
+        }
+    }
 }
 
 impl Session {
+    /// Of a login that is kept, until told otherwise.
+    pub const fn new(vault: Vault, profile: LockedProfile, record: Record, warner: Warner) -> Self {
+        Self { vault, profile, record, stale: false, ends_with_command: false, warner }
+    }
+
     /// The account as the server has it, checked; what is new in it is remembered. A profile that
     /// can't be written is no reason not to look, nor to restore.
     pub fn snapshot(&mut self) -> Result<Opened, Failure> {
-        let opened = self.vault.snapshot(&mut Cache(&self.profile))?;
+        let opened = self.vault.snapshot(&mut ProfileNotes(&self.profile))?;
         self.stale = false;
-        let is_new = self.vault.state.absorb(&opened, now());
-        let kept = match self.remember_keyring() {
-            Ok(()) if is_new => self.save_state(),
-            kept => kept,
-        };
-        kept.unwrap_or_else(|failure| self.warn_unkept(&failure));
+        if self.vault.state.absorb(&opened, now()) {
+            self.keep_state();
+        }
         Ok(opened)
     }
 
     /// Writes what is known of account and device, and what this device has seen.
-    pub fn remember(&self) -> Result<(), Failure> {
+    pub fn remember(&mut self) -> Result<(), Failure> {
+        self.record.keyring = self.vault.sealed_keyring.clone();
         // In this order: a state without the record of its device could never be opened.
         self.profile.save_record(&self.record)?;
         self.save_state()
     }
 
+    /// Commits a change, and remembers what now stands: also when the change did not come about,
+    /// and something else was seen to stand there.
+    pub fn commit(
+        &mut self,
+        opened: Opened,
+        change: Change<'_>,
+        progress: Progress<'_>,
+    ) -> Result<Landed, Failure> {
+        self.stale = true;
+        let notes = &mut ProfileNotes(&self.profile);
+        self.vault.commit(opened, change, notes, now(), progress).map_err(|error| {
+            self.keep_state();
+            error.into()
+        })
+    }
+
     /// [`Self::save_state`] for who only reads: failing to is told, and no failure.
-    pub fn keep_state(&self) {
+    pub fn keep_state(&mut self) {
         self.save_state().unwrap_or_else(|failure| self.warn_unkept(&failure));
     }
 
@@ -57,36 +90,38 @@ impl Session {
         ));
     }
 
-    /// Seals what this device has seen and writes it durably.
-    pub fn save_state(&self) -> Result<(), Failure> {
+    /// Seals what this device has seen and writes it durably; before it the keyring, if there is a
+    /// newer one, which alone can open it.
+    pub fn save_state(&mut self) -> Result<(), Failure> {
         let vault = &self.vault;
+        if self.record.keyring != vault.sealed_keyring {
+            self.record.keyring = vault.sealed_keyring.clone();
+            self.profile.save_record(&self.record)?;
+        }
         let sealed = vault
             .state
             .seal(&mut OsRng, &vault.keyring, vault.account, vault.device)
             .map_err(|error| Failure::of(Code::Internal, &error))?;
         Ok(self.profile.save_state(&sealed)?)
     }
-
-    fn remember_keyring(&mut self) -> Result<(), Failure> {
-        if self.record.keyring != self.vault.sealed_keyring {
-            self.record.keyring = self.vault.sealed_keyring.clone();
-            self.profile.save_record(&self.record)?;
-        }
-        Ok(())
-    }
 }
 
-/// The listing kept in the profile.
-pub struct Cache<'a>(pub &'a LockedProfile);
+/// What is noted in the profile beside the marks.
+struct ProfileNotes<'a>(&'a LockedProfile);
 
-impl ListingCache for Cache<'_> {
-    fn load(&self) -> Option<(String, Vec<u8>)> {
+impl Notes for ProfileNotes<'_> {
+    fn listing(&self) -> Option<(String, Vec<u8>)> {
         self.0.snapshot().map(|Snapshot { etag, listing }| (etag, listing))
     }
 
-    fn store(&mut self, etag: &str, bytes: &[u8]) {
+    fn note_listing(&mut self, etag: &str, bytes: &[u8]) {
         let snapshot = Snapshot { etag: etag.to_owned(), listing: bytes.to_vec() };
         // A listing that can't be kept is fetched again: slower, and nothing worse.
         let _ = self.0.save_snapshot(&snapshot);
+    }
+
+    fn note_sent(&mut self, persona: PersonaId, label: Digest) {
+        // Without it a commit whose answer is lost to a killed process asks to be looked at.
+        let _ = self.0.save_sent(&Sent { persona, label });
     }
 }

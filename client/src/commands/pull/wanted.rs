@@ -1,0 +1,59 @@
+//! Which personas a pull means, and where they go.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::{self, Target};
+use crate::commands::context::{Context, Session};
+use crate::commands::find;
+use crate::error::{Code, Failure};
+use crate::marks::Opened;
+
+/// Which personas are meant, and where to put them if not in their places.
+pub(super) fn wanted<'a>(
+    context: &Context<'_>,
+    session: &Session,
+    opened: &'a Opened,
+    arguments: &cli::Pull,
+) -> Result<(Vec<find::Found<'a>>, Option<PathBuf>), Failure> {
+    let directory = arguments.directory.as_deref().map(absolute).transpose()?;
+    if arguments.all {
+        return Ok((find::active(opened), None));
+    }
+    match &arguments.persona {
+        Some(Target::Persona(text)) => Ok((vec![find::find(opened, text)?], directory)),
+        None => Ok((vec![find::only(context.ui, opened)?], None)),
+        Some(Target::Path(path)) if directory.is_some() || arguments.zip.is_some() => {
+            let path = find::quoted(&path.display().to_string());
+            Err(Failure::new(Code::Usage, format!("{path} is a path, and no persona"))
+                .hint("keybackup pull PERSONA DIR"))
+        }
+        Some(Target::Path(path)) => {
+            let path = absolute(path)?;
+            let was_here = |(id, _): &find::Found<'_>| {
+                let mark = session.vault.state.personas.get(id);
+                let base = mark.and_then(|mark| mark.base.as_ref());
+                base.is_some_and(|base| Path::new(&base.directory) == path)
+            };
+            let found = match find::active(opened).into_iter().find(was_here) {
+                Some(found) => found,
+                None => find::only(context.ui, opened)?,
+            };
+            Ok((vec![found], Some(path)))
+        }
+    }
+}
+
+/// An absolute path, links in its parents resolved, so that it means the same tomorrow.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    let failure = |error: std::io::Error| {
+        Failure::io(&error, format!("finding {}", find::quoted(&path.display().to_string())))
+    };
+    let path = std::path::absolute(path).map_err(failure)?;
+    if let Ok(real) = std::fs::canonicalize(&path) {
+        return Ok(real);
+    }
+    match (path.parent().map(std::fs::canonicalize), path.file_name()) {
+        (Some(Ok(parent)), Some(name)) => Ok(parent.join(name)),
+        _ => Ok(path),
+    }
+}
