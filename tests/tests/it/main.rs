@@ -7,6 +7,7 @@ mod errors;
 mod faults;
 mod guards;
 mod impostors;
+mod independent;
 mod kills;
 mod lies;
 mod prompts;
