@@ -16,6 +16,10 @@ const STRANGERS_MEMORY_KIB: (u32, u32) = (8 * 1024, 16 * 1024);
 /// The same, of sessions. One account's share is the largest head and what is parsed out of it.
 const MEMBERS_MEMORY_KIB: (u32, u32) = (24 * 1024, 100 * 1024);
 
+/// KiB that bodies on their way into files may take together, and of these one account's. Each
+/// takes up to half a MiB, once something of it came.
+const UPLOADS_KIB: (u32, u32) = (96 * 1024, 32 * 1024);
+
 /// KiB that JSON answers may take together until they are sent, the smallest apart, and of these
 /// one account. A larger one counts as that.
 const ANSWERS_KIB: (u32, u32) = (96 * 1024, 32 * 1024);
@@ -33,6 +37,8 @@ pub struct Server {
     pub(crate) settings: Settings,
     pub(crate) strangers_memory: Arc<Memory>,
     pub(crate) members_memory: Arc<Memory>,
+    /// Memory of bodies that are written to files, in KiB.
+    pub(crate) uploads: Pool,
     /// Memory of JSON answers, in KiB.
     pub(crate) answers: Pool,
     /// Answers that are read from files.
@@ -53,6 +59,7 @@ impl Server {
             settings,
             strangers_memory: memory(STRANGERS_MEMORY_KIB),
             members_memory: memory(MEMBERS_MEMORY_KIB),
+            uploads: Pool::new(UPLOADS_KIB.0, UPLOADS_KIB.1),
             answers: Pool::new(ANSWERS_KIB.0, ANSWERS_KIB.1),
             downloads: Pool::new(DOWNLOADS.0, DOWNLOADS.1),
             throttle: Throttle::new(starts_per_hour),

@@ -36,10 +36,9 @@ pub(crate) async fn commit(
     if head.epoch != session.current_epoch || head.keyring_version != session.keyring_version {
         return Err(ApiError::Stale);
     }
-    let store = &*call.server.store;
     let bytes = match &head.blob {
         Some(blob) if blob.upload.is_none() => {
-            Some(receive::blob(store, session.account, body, inline, &blob.blake3.0).await?)
+            Some(receive::blob(call.server, session.account, body, inline, &blob.blake3.0).await?)
         }
         _ => None,
     };
@@ -52,7 +51,7 @@ pub(crate) async fn commit(
         bytes,
         now: call.now,
     };
-    let version = store.commit(commit).await?;
+    let version = call.server.store.commit(commit).await?;
     let tag = HeaderValue::from_str(&format!("\"{version}\"")).expect("digits in quotes");
     let committed = Committed { version, stored_at: call.now };
     Ok(Answer::json(StatusCode::OK, &committed).with(ETAG, tag))

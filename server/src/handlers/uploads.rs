@@ -32,13 +32,13 @@ pub(crate) async fn create(call: &Call<'_>, body: &mut RequestBody) -> Result<An
     if body.length() != bytes {
         return Err(ApiError::BadRequest("an upload comes whole, in the request that creates it"));
     }
-    let store = &*call.server.store;
-    let (part, blake3) = receive::part(store, session.account, body, bytes, None).await?;
+    let (part, blake3) = receive::part(call.server, session.account, body, bytes, None).await?;
     let id = UploadId::from_bytes(random_id());
     // Counted from the end of the upload, which may have taken hours.
     let now = call.server.now();
     let expires_at = now.saturating_add(call.server.settings.upload_ttl_s);
     let (account, blake3) = (session.account, blake3.into());
+    let store = &call.server.store;
     store.add_upload(NewUpload { account, id, part, blake3, now, expires_at }).await?;
     let location = format!("{}{UPLOADS}/{id}", call.server.settings.path_prefix);
     let text = |text: &str| HeaderValue::from_str(text).expect("ASCII without controls");

@@ -217,7 +217,7 @@ pub struct Part {
 /// Bytes on their way into a part.
 #[async_trait::async_trait]
 pub trait PartWriter: Send {
-    /// Appends. The writer holds at most a few MiB that are not yet handed on.
+    /// Appends a copy. The writer takes at most [`PART_MEMORY_BYTES`](super::PART_MEMORY_BYTES).
     async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError>;
     /// Makes it durable under its name.
     async fn finish(self: Box<Self>) -> Result<Part, StoreError>;

@@ -32,6 +32,7 @@ use std::sync::atomic::AtomicBool;
 pub(crate) use beginning::mark as mark_beginning;
 pub use contract::*;
 pub use directory::{DATABASE, DataDir, ServeLock};
+pub use part_writer::PART_MEMORY_BYTES;
 pub use tx::RowsError;
 
 use self::bytes::Parts;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-use object_store::{MultipartUpload, PutPayload};
+use bytes::{Bytes, BytesMut};
+use object_store::MultipartUpload;
 use tokio::task::JoinHandle;
 
 use super::bytes::failed;
@@ -11,7 +11,9 @@ use super::reserve::Reserved;
 use super::{Part, PartWriter, StoreError};
 
 /// Bytes gathered before they are handed on; as many again may be on their way to the disk.
-const CHUNK_BYTES: usize = 1024 * 1024;
+const CHUNK_BYTES: usize = 256 * 1024;
+/// Most bytes of memory that one writer takes.
+pub const PART_MEMORY_BYTES: usize = 2 * CHUNK_BYTES;
 
 /// A part that is being written. Dropping it drops the bytes.
 pub(crate) struct ObjectWriter {
@@ -20,8 +22,9 @@ pub(crate) struct ObjectWriter {
     path: PathBuf,
     announced_bytes: u64,
     taken_bytes: u64,
-    gathered: Vec<Bytes>,
-    gathered_bytes: usize,
+    /// Copied out of what came: a byte that is kept as it came keeps the whole buffer that the
+    /// network was read into.
+    gathered: BytesMut,
     writing: Option<JoinHandle<object_store::Result<()>>>,
     reserved: Option<Reserved>,
 }
@@ -40,8 +43,7 @@ impl ObjectWriter {
             path,
             announced_bytes,
             taken_bytes: 0,
-            gathered: Vec::new(),
-            gathered_bytes: 0,
+            gathered: BytesMut::new(),
             writing: None,
             reserved: Some(reserved),
         }
@@ -50,12 +52,20 @@ impl ObjectWriter {
     /// Hands on what is gathered, once what was handed on before is written.
     async fn hand_on(&mut self) -> Result<(), StoreError> {
         self.written().await?;
-        if self.gathered_bytes > 0 {
-            let chunk: PutPayload = self.gathered.drain(..).collect();
-            self.gathered_bytes = 0;
-            self.writing = Some(tokio::spawn(self.upload.put_part(chunk)));
+        if !self.gathered.is_empty() {
+            let chunk = std::mem::take(&mut self.gathered).freeze();
+            self.writing = Some(tokio::spawn(self.upload.put_part(chunk.into())));
         }
         Ok(())
+    }
+
+    /// Where the next bytes go, in one allocation as large as it will be.
+    fn room(&mut self) -> usize {
+        if self.gathered.capacity() == 0 {
+            let left = usize::try_from(self.announced_bytes).unwrap_or(usize::MAX);
+            self.gathered.reserve(left.min(CHUNK_BYTES));
+        }
+        CHUNK_BYTES - self.gathered.len()
     }
 
     async fn written(&mut self) -> Result<(), StoreError> {
@@ -105,14 +115,19 @@ impl Drop for ObjectWriter {
 
 #[async_trait::async_trait]
 impl PartWriter for ObjectWriter {
-    async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+    async fn write(&mut self, mut bytes: Bytes) -> Result<(), StoreError> {
         self.taken_bytes += bytes.len() as u64;
         if self.taken_bytes > self.announced_bytes {
             return Err(StoreError::Invalid("more bytes came than were announced"));
         }
-        self.gathered_bytes += bytes.len();
-        self.gathered.push(bytes);
-        if self.gathered_bytes >= CHUNK_BYTES { self.hand_on().await } else { Ok(()) }
+        while !bytes.is_empty() {
+            let some = bytes.split_to(self.room().min(bytes.len()));
+            self.gathered.extend_from_slice(&some);
+            if self.gathered.len() == CHUNK_BYTES {
+                self.hand_on().await?;
+            }
+        }
+        Ok(())
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Part, StoreError> {
@@ -129,5 +144,46 @@ impl PartWriter for ObjectWriter {
 
     async fn abort(mut self: Box<Self>) {
         self.discard().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use keybackup_protocol::AccountId;
+
+    use super::*;
+    use crate::store::bytes::Parts;
+
+    /// A buffer of the network, of which a byte is handed on.
+    struct Buffer([u8; 8192], #[expect(dead_code, reason = "counted")] Arc<()>);
+
+    impl AsRef<[u8]> for Buffer {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    #[tokio::test]
+    async fn keeps_no_buffer_of_the_network() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let parts = Parts::open(dir.path()).expect("opens");
+        let account = AccountId::from_bytes([1; 16]);
+        let writer = parts.begin(account, 3 * CHUNK_BYTES as u64 + 1000, u64::MAX).await;
+        let mut writer = writer.expect("begins");
+        let kept = Arc::new(());
+        for _ in 0..1000 {
+            let buffer = Bytes::from_owner(Buffer([7; 8192], Arc::clone(&kept)));
+            writer.write(buffer.slice(..1)).await.expect("writes");
+        }
+        assert_eq!(Arc::strong_count(&kept), 1, "none of them");
+        let large = Bytes::from(vec![7; 3 * CHUNK_BYTES]);
+        writer.write(large).await.expect("writes");
+        assert!(writer.gathered.capacity() <= CHUNK_BYTES, "{}", writer.gathered.capacity());
+        let part = Box::new(writer).finish().await.expect("finishes");
+        let file = dir.path().join(&part.name[..1]).join(&part.name);
+        let whole = std::fs::read(file).expect("reads");
+        assert!(whole == vec![7; 3 * CHUNK_BYTES + 1000]);
     }
 }

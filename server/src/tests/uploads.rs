@@ -1,9 +1,12 @@
 //! Uploads: whole, in one request, and named by a commit.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use keybackup_protocol::api::Uploaded;
 use keybackup_protocol::{PersonaId, UploadId};
-
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use super::harness::{Member, Reply, Running, head, read_to_end};
 use super::personas::{Push, push};
@@ -81,6 +84,42 @@ async fn what_is_not_supported_is_said_clearly() {
     let reply = server.ask("OPTIONS", "/uploads", &[]).await;
     assert_eq!(reply.header("tus-max-size"), Some("1000"));
     assert_eq!(reply.header("tus-version"), Some("1.0.0"));
+}
+
+/// An upload of which a few bytes are sent, each alone.
+async fn begin(server: &Running, member: &Member) -> TcpStream {
+    let authorization = member.authorization();
+    let length = ("Upload-Length", "1000000");
+    let headers = [TUS, MEDIA, length, ("Authorization", authorization.as_str())];
+    let mut stream = server.connect().await;
+    let head = head("POST", "/uploads", &headers, 1_000_000);
+    stream.write_all(head.as_bytes()).await.expect("writes");
+    stream.write_all(b"a").await.expect("writes");
+    stream
+}
+
+/// What uploads hold in memory is shared out: one account's slow ones keep only its own waiting.
+#[tokio::test]
+async fn slow_uploads_leave_room_for_others() {
+    let server = Arc::new(Running::start().await);
+    let alice = Arc::new(server.register("alice@example.org", "correct horse").await);
+    let bob = server.register("bob@example.org", "battery").await;
+    let mut slow = Vec::new();
+    for _ in 0..64 {
+        slow.push(begin(&server, &alice).await);
+    }
+    // Until all of them have taken their memory: a later request's answer says so.
+    assert_eq!(server.ask("GET", "/healthz", &[]).await.status, 200);
+    let (its_server, its_member) = (Arc::clone(&server), Arc::clone(&alice));
+    let bytes = vec![9; 600_000];
+    let its_bytes = bytes.clone();
+    let mut one_more =
+        tokio::spawn(async move { upload(&its_server, &its_member, &its_bytes).await });
+    upload(&server, &bob, &bytes).await;
+    let waits = tokio::time::timeout(Duration::from_millis(500), &mut one_more).await;
+    assert!(waits.is_err(), "an account has its share");
+    slow.clear();
+    one_more.await.expect("room is found again");
 }
 
 /// The server holds a few buffers of an upload, not all of it: 128 MiB go through in far less
