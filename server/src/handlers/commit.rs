@@ -1,6 +1,8 @@
 //! `POST /personas/<id>`: label, index and bytes in one transaction. The body is `lp(JSON head)`
 //! and, unless an upload is named or there are none, the bytes.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use http::header::{ETAG, HeaderValue};
 use keybackup_protocol::PersonaId;
@@ -9,7 +11,7 @@ use keybackup_protocol::limits::{
     MAX_HEAD_BYTES, MAX_INDEX_BYTES, MAX_INLINE_BLOB_BYTES, MAX_LABEL_BYTES,
 };
 
-use super::receive;
+use super::receive::{self, to_the_end};
 use crate::error::ApiError;
 use crate::http::answer::Answer;
 use crate::http::body::{RequestBody, parse_json};
@@ -36,22 +38,30 @@ pub(crate) async fn commit(
     if head.epoch != session.current_epoch || head.keyring_version != session.keyring_version {
         return Err(ApiError::Stale);
     }
-    let bytes = match &head.blob {
+    let received = match &head.blob {
         Some(blob) if blob.upload.is_none() => {
-            Some(receive::blob(call.server, session.account, body, inline, &blob.blake3.0).await?)
+            let (server, blake3) = (call.server, &blob.blake3.0);
+            Some(receive::blob(server, session.account, body, inline, blake3).await?)
         }
         _ => None,
     };
-    let commit = Commit {
+    let mut commit = Commit {
         account: session.account,
         device: session.device,
         persona,
         base,
         head,
-        bytes,
+        bytes: None,
         now: call.now,
     };
-    let version = call.server.store.commit(commit).await?;
+    let store = Arc::clone(&call.server.store);
+    let work = async move {
+        if let Some(received) = received {
+            commit.bytes = Some(received.finish().await?);
+        }
+        store.commit(commit).await
+    };
+    let version = to_the_end(work).await?;
     let tag = HeaderValue::from_str(&format!("\"{version}\"")).expect("digits in quotes");
     let committed = Committed { version, stored_at: call.now };
     Ok(Answer::json(StatusCode::OK, &committed).with(ETAG, tag))

@@ -1,6 +1,8 @@
 //! Taking a blob off the wire: hashed as it comes, in memory when it is small, else streamed into
 //! a part. Whatever goes wrong on the way, nothing is kept.
 
+use std::future::Future;
+
 use bytes::Bytes;
 use keybackup_protocol::AccountId;
 
@@ -9,7 +11,55 @@ use crate::http::body::RequestBody;
 use crate::http::peer::Owner;
 use crate::http::pool::Permit;
 use crate::state::Server;
-use crate::store::{CommitBytes, PART_MEMORY_BYTES, Part, PartWriter, ROW_BYTES};
+use crate::store::{CommitBytes, PART_MEMORY_BYTES, Part, PartWriter, ROW_BYTES, StoreError};
+
+/// A blob that has come whole.
+pub(crate) enum Received {
+    /// In memory.
+    Row(Bytes),
+    /// On its way to the disk.
+    Part(ReceivedPart),
+}
+
+/// Bytes that have come into a part, and are not durable yet.
+pub(crate) struct ReceivedPart {
+    writer: Box<dyn PartWriter>,
+    blake3: blake3::Hash,
+    /// What the writer takes until it is done.
+    _memory: Option<Permit>,
+}
+
+impl Received {
+    /// Makes it durable, where it is not to lie in a row.
+    pub(crate) async fn finish(self) -> Result<CommitBytes, StoreError> {
+        Ok(match self {
+            Self::Row(bytes) => CommitBytes::Row(bytes),
+            Self::Part(part) => CommitBytes::Part(part.finish().await?),
+        })
+    }
+}
+
+impl ReceivedPart {
+    /// Hash of the bytes.
+    pub(crate) const fn blake3(&self) -> [u8; 32] {
+        *self.blake3.as_bytes()
+    }
+
+    /// Makes it durable under its name.
+    pub(crate) async fn finish(self) -> Result<Part, StoreError> {
+        self.writer.finish().await
+    }
+}
+
+/// Sees work through, in a task of its own, and waits for it. A client that leaves ends its
+/// request wherever it is; between a part that is whole and the row that names it, that would
+/// leave bytes on the disk which count for nobody.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    let done = tokio::spawn(work).await;
+    Ok(done.map_err(|error| StoreError::Bytes(Box::new(error)))??)
+}
 
 /// Receives the `bytes` that are left of the body, for a commit.
 pub(crate) async fn blob(
@@ -18,26 +68,24 @@ pub(crate) async fn blob(
     body: &mut RequestBody,
     bytes: u64,
     blake3: &[u8],
-) -> Result<CommitBytes, ApiError> {
+) -> Result<Received, ApiError> {
     if bytes <= ROW_BYTES as u64 {
         let blob = body.take(bytes).await?;
         check(&blake3::hash(&blob), blake3)?;
-        Ok(CommitBytes::Row(blob))
+        Ok(Received::Row(blob))
     } else {
-        let (part, hash) = part(server, account, body, bytes, Some(blake3)).await?;
-        debug_assert_eq!(hash.as_bytes(), blake3);
-        Ok(CommitBytes::Part(part))
+        Ok(Received::Part(part(server, account, body, bytes, Some(blake3)).await?))
     }
 }
 
-/// Receives the `bytes` that are left of the body into a durable part, and their hash.
+/// Receives the `bytes` that are left of the body into a part.
 pub(crate) async fn part(
     server: &Server,
     account: AccountId,
     body: &mut RequestBody,
     bytes: u64,
     expected: Option<&[u8]>,
-) -> Result<(Part, blake3::Hash), ApiError> {
+) -> Result<ReceivedPart, ApiError> {
     let mut writer = server.store.begin_part(account, bytes).await?;
     let received = stream(server, account, &mut *writer, body, bytes).await;
     let checked = received.and_then(|(hash, memory)| match expected {
@@ -45,7 +93,7 @@ pub(crate) async fn part(
         None => Ok((hash, memory)),
     });
     match checked {
-        Ok((hash, _memory)) => Ok((writer.finish().await?, hash)),
+        Ok((blake3, memory)) => Ok(ReceivedPart { writer, blake3, _memory: memory }),
         Err(error) => {
             writer.abort().await;
             Err(error)
@@ -92,3 +140,94 @@ fn check(hash: &blake3::Hash, expected: &[u8]) -> Result<(), ApiError> {
 }
 
 const LENGTH: ApiError = ApiError::BadRequest("the body's length is not the announced one");
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::time::{Duration, SystemTime};
+
+    use keybackup_protocol::UploadId;
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::handlers::uploads;
+    use crate::store::{DataDir, NewUpload, SqlStore, Store, StoreLimits, mark_beginning};
+
+    /// A writer that stands still when the part has its name.
+    struct Slow {
+        writer: Box<dyn PartWriter>,
+        whole: Arc<Notify>,
+        go_on: Arc<Notify>,
+    }
+
+    #[async_trait::async_trait]
+    impl PartWriter for Slow {
+        async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+            self.writer.write(bytes).await
+        }
+
+        async fn finish(self: Box<Self>) -> Result<Part, StoreError> {
+            let part = self.writer.finish().await?;
+            self.whole.notify_one();
+            self.go_on.notified().await;
+            Ok(part)
+        }
+
+        async fn abort(self: Box<Self>) {
+            self.writer.abort().await;
+        }
+    }
+
+    fn files(root: &Path) -> usize {
+        let list = |path: &Path| std::fs::read_dir(path).expect("lists").count();
+        let digits = std::fs::read_dir(root).expect("lists");
+        digits.map(|digit| list(&digit.expect("an entry").path())).sum()
+    }
+
+    /// Whoever hangs up when the bytes are on the disk has made an upload like any other: it
+    /// counts, and it expires.
+    #[tokio::test]
+    async fn who_hangs_up_late_leaves_nothing_uncounted() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let data = DataDir::open(dir.path()).expect("opens");
+        mark_beginning(data.path()).expect("marks");
+        let limits = StoreLimits { quota_bytes: 1_000_000, personas: 4, attempts_per_hour: 3 };
+        let store = SqlStore::open(&data, &[7; 32], limits).expect("opens");
+        let user = crate::store::conformance::User::register(&store, 1).await;
+        let account = user.account;
+        let now = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
+        let now = i64::try_from(now).expect("fits");
+
+        let mut writer = store.begin_part(account, 500_000).await.expect("begins");
+        writer.write(Bytes::from(vec![1; 500_000])).await.expect("writes");
+        let (whole, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let slow = Slow { writer, whole: Arc::clone(&whole), go_on: Arc::clone(&go_on) };
+        let blake3 = blake3::hash(b"whatever");
+        let received = ReceivedPart { writer: Box::new(slow), blake3, _memory: None };
+        let id = UploadId::from_bytes([1; 16]);
+        let upload = move |part| NewUpload {
+            account,
+            id,
+            part,
+            blake3: blake3.into(),
+            now,
+            expires_at: now + 100,
+        };
+        let request = uploads::keep(Arc::new(store.clone()), received, upload);
+        tokio::select! {
+            _ = request => panic!("it stands still"),
+            () = whole.notified() => {} // and the request is dropped
+        }
+        go_on.notify_one();
+        let gone = async {
+            while files(&data.path().join("blobs")) > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                store.sweep(now + 100).await.expect("sweeps");
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), gone).await.expect("no part stays");
+        let all = 1_000_000 - 10_000;
+        store.begin_part(account, all).await.expect("and nothing is reserved");
+    }
+}

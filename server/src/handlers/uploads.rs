@@ -1,18 +1,21 @@
 //! `POST /uploads`: bytes that a later commit names. tus 1.0.0 with creation-with-upload, the
 //! whole in one request; resuming comes later.
 
+use std::sync::Arc;
+
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use http::{HeaderMap, StatusCode};
 use keybackup_protocol::UploadId;
 use keybackup_protocol::api::Uploaded;
 use keybackup_protocol::routes::UPLOADS;
 
-use super::{random_id, receive};
+use super::random_id;
+use super::receive::{self, ReceivedPart, to_the_end};
 use crate::error::ApiError;
 use crate::http::answer::Answer;
 use crate::http::body::RequestBody;
 use crate::router::Call;
-use crate::store::NewUpload;
+use crate::store::{NewUpload, Part, Store};
 
 const TUS_VERSION: HeaderValue = HeaderValue::from_static("1.0.0");
 const H_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
@@ -32,14 +35,14 @@ pub(crate) async fn create(call: &Call<'_>, body: &mut RequestBody) -> Result<An
     if body.length() != bytes {
         return Err(ApiError::BadRequest("an upload comes whole, in the request that creates it"));
     }
-    let (part, blake3) = receive::part(call.server, session.account, body, bytes, None).await?;
+    let received = receive::part(call.server, session.account, body, bytes, None).await?;
     let id = UploadId::from_bytes(random_id());
     // Counted from the end of the upload, which may have taken hours.
     let now = call.server.now();
     let expires_at = now.saturating_add(call.server.settings.upload_ttl_s);
-    let (account, blake3) = (session.account, blake3.into());
-    let store = &call.server.store;
-    store.add_upload(NewUpload { account, id, part, blake3, now, expires_at }).await?;
+    let (account, blake3) = (session.account, received.blake3());
+    let upload = move |part| NewUpload { account, id, part, blake3, now, expires_at };
+    keep(Arc::clone(&call.server.store), received, upload).await?;
     let location = format!("{}{UPLOADS}/{id}", call.server.settings.path_prefix);
     let text = |text: &str| HeaderValue::from_str(text).expect("ASCII without controls");
     Ok(Answer::json(StatusCode::CREATED, &Uploaded { upload: id, expires_at })
@@ -47,6 +50,15 @@ pub(crate) async fn create(call: &Call<'_>, body: &mut RequestBody) -> Result<An
         .with(H_RESUMABLE, TUS_VERSION)
         .with(HeaderName::from_static("upload-offset"), HeaderValue::from(bytes))
         .with(HeaderName::from_static("upload-expires"), text(&http_date(expires_at))))
+}
+
+/// Makes what came durable, and an upload of it.
+pub(super) async fn keep(
+    store: Arc<dyn Store>,
+    received: ReceivedPart,
+    upload: impl FnOnce(Part) -> NewUpload + Send + 'static,
+) -> Result<(), ApiError> {
+    to_the_end(async move { store.add_upload(upload(received.finish().await?)).await }).await
 }
 
 /// The length of an upload in bytes.

@@ -219,9 +219,10 @@ pub struct Part {
 pub trait PartWriter: Send {
     /// Appends a copy. The writer takes at most [`PART_MEMORY_BYTES`](super::PART_MEMORY_BYTES).
     async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError>;
-    /// Makes it durable under its name.
+    /// Makes it durable under its name. It counts until a row names it or it is deleted, so
+    /// this and what names it must be seen through, whoever leaves meanwhile.
     async fn finish(self: Box<Self>) -> Result<Part, StoreError>;
-    /// Drops it; so does dropping the writer, at the next sweep.
+    /// Drops it; so does dropping the writer, a little later.
     async fn abort(self: Box<Self>);
 }
 

@@ -21,7 +21,7 @@ mod sweep;
 mod tx;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 #[cfg(test)]
 mod tests;
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Bytes, BytesMut};
 use object_store::MultipartUpload;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::bytes::failed;
@@ -17,16 +18,22 @@ pub const PART_MEMORY_BYTES: usize = 2 * CHUNK_BYTES;
 
 /// A part that is being written. Dropping it drops the bytes.
 pub(crate) struct ObjectWriter {
-    upload: Box<dyn MultipartUpload>,
-    name: String,
-    path: PathBuf,
+    /// There until the part is finished or discarded.
+    file: Option<StagedFile>,
     announced_bytes: u64,
     taken_bytes: u64,
     /// Copied out of what came: a byte that is kept as it came keeps the whole buffer that the
     /// network was read into.
     gathered: BytesMut,
+}
+
+/// The file of a part that has no name yet, and what is reserved for it.
+struct StagedFile {
+    upload: Box<dyn MultipartUpload>,
+    name: String,
+    path: PathBuf,
     writing: Option<JoinHandle<object_store::Result<()>>>,
-    reserved: Option<Reserved>,
+    reserved: Reserved,
 }
 
 impl ObjectWriter {
@@ -37,35 +44,53 @@ impl ObjectWriter {
         announced_bytes: u64,
         reserved: Reserved,
     ) -> Self {
-        Self {
-            upload,
-            name,
-            path,
-            announced_bytes,
-            taken_bytes: 0,
-            gathered: BytesMut::new(),
-            writing: None,
-            reserved: Some(reserved),
-        }
+        let file = StagedFile { upload, name, path, writing: None, reserved };
+        Self { file: Some(file), announced_bytes, taken_bytes: 0, gathered: BytesMut::new() }
     }
 
-    /// Hands on what is gathered, once what was handed on before is written.
+    /// Hands on what is gathered.
     async fn hand_on(&mut self) -> Result<(), StoreError> {
-        self.written().await?;
-        if !self.gathered.is_empty() {
-            let chunk = std::mem::take(&mut self.gathered).freeze();
-            self.writing = Some(tokio::spawn(self.upload.put_part(chunk.into())));
-        }
-        Ok(())
+        let file = self.file.as_mut().ok_or(StoreError::Gone)?;
+        let chunk = std::mem::take(&mut self.gathered).freeze();
+        file.write(chunk).await
     }
 
-    /// Where the next bytes go, in one allocation as large as it will be.
+    /// Room for the next bytes, in one allocation as large as it will be.
     fn room(&mut self) -> usize {
         if self.gathered.capacity() == 0 {
             let left = usize::try_from(self.announced_bytes).unwrap_or(usize::MAX);
             self.gathered.reserve(left.min(CHUNK_BYTES));
         }
         CHUNK_BYTES - self.gathered.len()
+    }
+
+    async fn complete(&mut self) -> Result<(), StoreError> {
+        if self.taken_bytes != self.announced_bytes {
+            return Err(StoreError::Invalid("fewer bytes came than were announced"));
+        }
+        self.hand_on().await?;
+        self.file.as_mut().ok_or(StoreError::Gone)?.complete().await
+    }
+
+    /// Drops the bytes in a task of its own: who asked for it may be gone before it is done.
+    fn discard(&mut self) -> Option<JoinHandle<()>> {
+        let file = self.file.take()?;
+        if let Ok(runtime) = Handle::try_current() {
+            return Some(runtime.spawn(file.discard()));
+        }
+        file.reserved.remove(&file.name);
+        None
+    }
+}
+
+impl StagedFile {
+    /// Writes a chunk behind the caller's back, once the one before is written.
+    async fn write(&mut self, chunk: Bytes) -> Result<(), StoreError> {
+        self.written().await?;
+        if !chunk.is_empty() {
+            self.writing = Some(tokio::spawn(self.upload.put_part(chunk.into())));
+        }
+        Ok(())
     }
 
     async fn written(&mut self) -> Result<(), StoreError> {
@@ -78,16 +103,13 @@ impl ObjectWriter {
     }
 
     async fn complete(&mut self) -> Result<(), StoreError> {
-        if self.taken_bytes != self.announced_bytes {
-            return Err(StoreError::Invalid("fewer bytes came than were announced"));
-        }
-        self.hand_on().await?;
         self.written().await?;
         self.upload.complete().await.map_err(failed)?;
         Ok(())
     }
 
-    async fn discard(&mut self) {
+    /// Gives back what is reserved only when the bytes are gone.
+    async fn discard(mut self) {
         // Errors change nothing here: what can't be dropped now, the sweep drops.
         let _ = self.written().await;
         if self.upload.abort().await.is_err() {
@@ -95,6 +117,7 @@ impl ObjectWriter {
             let files = [staging(&self.path), self.path.clone()];
             let _ = tokio::task::spawn_blocking(move || files.map(std::fs::remove_file)).await;
         }
+        self.reserved.remove(&self.name);
     }
 }
 
@@ -107,9 +130,7 @@ fn staging(path: &Path) -> PathBuf {
 
 impl Drop for ObjectWriter {
     fn drop(&mut self) {
-        if let Some(reserved) = &self.reserved {
-            reserved.remove(&self.name);
-        }
+        self.discard();
     }
 }
 
@@ -132,18 +153,19 @@ impl PartWriter for ObjectWriter {
 
     async fn finish(mut self: Box<Self>) -> Result<Part, StoreError> {
         if let Err(error) = self.complete().await {
-            self.discard().await;
+            self.abort().await;
             return Err(error);
         }
+        let file = self.file.take().ok_or(StoreError::Gone)?;
         // Whole, but no row names it yet: it goes on counting.
-        if let Some(reserved) = self.reserved.take() {
-            reserved.finished(&self.name);
-        }
-        Ok(Part { name: std::mem::take(&mut self.name), bytes: self.announced_bytes })
+        file.reserved.finished(&file.name);
+        Ok(Part { name: file.name, bytes: self.announced_bytes })
     }
 
     async fn abort(mut self: Box<Self>) {
-        self.discard().await;
+        if let Some(discarded) = self.discard() {
+            let _ = discarded.await; // a panic of it was reported
+        }
     }
 }
 

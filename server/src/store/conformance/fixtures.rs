@@ -200,6 +200,12 @@ impl<'s> User<'s> {
         self.store.commit(commit).await.expect("commits")
     }
 
+    /// Whether there is room for so many bytes.
+    pub(crate) async fn room(&self, bytes: u64) -> Result<(), StoreError> {
+        self.store.begin_part(self.account, bytes).await?.abort().await;
+        Ok(())
+    }
+
     /// Writes a part.
     pub(crate) async fn part(&self, content: &[u8]) -> Part {
         let mut writer =

@@ -61,7 +61,7 @@ pub(super) async fn drops_the_removed_after_thirty_days(store: &dyn Store) {
     push_versions(&user, 2).await;
     // Two labels with their rows, index, device record, and 200 bytes of content.
     let room = LIMITS.quota_bytes - 2 * (7 + 256) - 7 - 1 - 200;
-    let begin = async |bytes| store.begin_part(user.account, bytes).await.map(drop);
+    let begin = async |bytes| user.room(bytes).await;
     begin(room).await.expect("begins");
     assert_refused!(begin(room + 1).await, StoreError::Quota);
     user.commit(user.removal(persona(1), 2, 3)).await;
@@ -101,9 +101,9 @@ pub(super) async fn drops_the_expired(store: &dyn Store) {
     store.sweep(NOW + 3599).await.expect("sweeps");
     let attempt = new_attempt(1, 110, Bucket::Strangers, NOW + 3599);
     assert_refused!(store.open_attempt(attempt).await, StoreError::TooMany { .. });
-    assert!(store.begin_part(user.account, 900_000).await.is_err());
+    assert!(user.room(900_000).await.is_err());
     store.sweep(NOW + 3600).await.expect("sweeps");
-    assert!(store.begin_part(user.account, 900_000).await.is_ok(), "the upload is gone");
+    assert!(user.room(900_000).await.is_ok(), "the upload is gone");
     assert_eq!(store.invites(NOW).await.expect("lists").len(), 1);
     assert!(user.session(NOW + 3600).await.is_some());
     store.sweep(NOW + 1_000_000).await.expect("sweeps");
