@@ -122,7 +122,7 @@ impl Call<'_> {
     }
 
     /// Whose share its answer takes.
-    fn owner(&self) -> Owner {
+    pub(crate) fn owner(&self) -> Owner {
         let account = self.session.get().map(|session| Owner::Account(session.account));
         account.unwrap_or(Owner::Network(self.peer))
     }

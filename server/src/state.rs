@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::auth::opaque::DummyRecord;
 use crate::auth::throttle::Throttle;
 use crate::config::Settings;
+use crate::http::answer::AnswerMemory;
 use crate::http::body::Memory;
 use crate::http::pool::Pool;
 use crate::keyfile::ServerKey;
@@ -21,7 +22,7 @@ const MEMBERS_MEMORY_KIB: (u32, u32) = (24 * 1024, 100 * 1024);
 const UPLOADS_KIB: (u32, u32) = (96 * 1024, 32 * 1024);
 
 /// KiB that JSON answers may take together until they are sent, the smallest apart, and of these
-/// one account. A larger one counts as that.
+/// one account. A larger one counts as that, and two such are under way at once.
 const ANSWERS_KIB: (u32, u32) = (96 * 1024, 32 * 1024);
 /// Answers at the same time that are read from files as they are sent, and of these to one
 /// account. Each takes a descriptor and half a MiB.
@@ -39,8 +40,8 @@ pub struct Server {
     pub(crate) members_memory: Arc<Memory>,
     /// Memory of bodies that are written to files, in KiB.
     pub(crate) uploads: Pool,
-    /// Memory of JSON answers, in KiB.
-    pub(crate) answers: Pool,
+    /// Memory of JSON answers.
+    pub(crate) answers: AnswerMemory,
     /// Answers that are read from files.
     pub(crate) downloads: Pool,
     pub(crate) throttle: Throttle,
@@ -60,7 +61,7 @@ impl Server {
             strangers_memory: memory(STRANGERS_MEMORY_KIB),
             members_memory: memory(MEMBERS_MEMORY_KIB),
             uploads: Pool::new(UPLOADS_KIB.0, UPLOADS_KIB.1),
-            answers: Pool::new(ANSWERS_KIB.0, ANSWERS_KIB.1),
+            answers: AnswerMemory::new(ANSWERS_KIB.0, ANSWERS_KIB.1),
             downloads: Pool::new(DOWNLOADS.0, DOWNLOADS.1),
             throttle: Throttle::new(starts_per_hour),
             dummy: DummyRecord::new(),

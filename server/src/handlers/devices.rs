@@ -17,8 +17,11 @@ const MAX_PUT_BYTES: usize = MAX_LABEL_BYTES / 3 * 4 + 4096;
 /// Sends all of the account.
 pub(crate) async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
     let session = call.session().await?;
-    let devices = call.server.store.devices(session.account).await?;
-    Ok(Answer::json(StatusCode::OK, &Devices { devices }))
+    let (store, account) = (&call.server.store, session.account);
+    let bytes = store.devices_bytes(account).await?;
+    let room = call.server.answers.take_twice(call.owner(), bytes).await?;
+    let devices = Devices { devices: store.devices(account).await? };
+    Ok(Answer::held_json(&devices, bytes, room))
 }
 
 /// Stores a record of a higher revision.

@@ -14,8 +14,11 @@ use crate::router::Call;
 /// are one answer.
 pub(crate) async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
     let session = call.session().await?;
-    let listing = call.server.store.listing(session.account, session.epoch).await?;
-    let answer = Answer::json(StatusCode::OK, &listing);
+    let (store, account, epoch) = (&call.server.store, session.account, session.epoch);
+    // Memory first: any number of requests may wait for it.
+    let bytes = store.listing_bytes(account, epoch).await?;
+    let room = call.server.answers.take_twice(call.owner(), bytes).await?;
+    let answer = Answer::held_json(&store.listing(account, epoch).await?, bytes, room);
     let Content::Whole(json) = &answer.body else { return Ok(answer) };
     let tag = entity_tag(&blake3::hash(json));
     let answer = if not_modified(call.headers(), &tag) {

@@ -10,6 +10,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderVal
 use http::{Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use keybackup_protocol::api::{ErrorAnswer, ErrorBody, code};
+use keybackup_protocol::limits::MAX_ANSWER_BYTES;
 use serde::Serialize;
 
 use super::head::HeadError;
@@ -27,6 +28,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Content,
+    /// Whether it has asked for its memory.
+    is_held: bool,
 }
 
 /// What an answer carries.
@@ -56,7 +59,12 @@ impl Content {
 impl Answer {
     /// An answer without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Content::Whole(Bytes::new()) }
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            body: Content::Whole(Bytes::new()),
+            is_held: false,
+        }
     }
 
     /// An answer of JSON.
@@ -66,6 +74,17 @@ impl Answer {
     pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Self {
         let json = serde_json::to_vec(value).expect("the API's types have string keys only");
         Self::json_bytes(status, json)
+    }
+
+    /// An answer of JSON in memory that was asked for, from before there was anything of it.
+    ///
+    /// # Panics
+    /// Never, as [`Self::json`].
+    pub(crate) fn held_json(value: &impl Serialize, bytes: u64, room: Option<Room>) -> Self {
+        let bytes = usize::try_from(bytes).unwrap_or(0).min(MAX_ANSWER_BYTES);
+        let mut json = Vec::with_capacity(bytes); // as growing would take it twice
+        serde_json::to_writer(&mut json, value).expect("the API's types have string keys only");
+        Self::json_bytes(StatusCode::OK, json).held(room)
     }
 
     /// An answer of JSON that is text already.
@@ -81,16 +100,30 @@ impl Answer {
         self
     }
 
-    /// Asks for the memory of a large answer, which is given back when all of it is sent.
-    pub(crate) async fn within(mut self, pool: &Pool, owner: Owner) -> Result<Self, ApiError> {
-        if let Content::Whole(bytes) = &mut self.body
+    /// Asks for the memory of a large answer that has none yet.
+    pub(crate) async fn within(
+        self,
+        memory: &AnswerMemory,
+        owner: Owner,
+    ) -> Result<Self, ApiError> {
+        match &self.body {
+            Content::Whole(bytes) if !self.is_held => {
+                let room = memory.take(owner, bytes.len() as u64).await?;
+                Ok(self.held(room))
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// Memory that is given back when all of the answer is sent: at once, if it is small.
+    fn held(mut self, room: Option<Room>) -> Self {
+        self.is_held = true;
+        if let (Content::Whole(bytes), Some(room)) = (&mut self.body, room)
             && bytes.len() > PIECE_BYTES
         {
-            let kib = u32::try_from(bytes.len().div_ceil(1024)).unwrap_or(u32::MAX);
-            let permit = pool.take(owner, kib).await?;
-            *bytes = Bytes::from_owner(Held { bytes: std::mem::take(bytes), _permit: permit });
+            *bytes = Bytes::from_owner(Held { bytes: std::mem::take(bytes), _room: room });
         }
-        Ok(self)
+        self
     }
 
     /// What hyper sends; its end is the request's line in the log.
@@ -105,10 +138,52 @@ impl Answer {
     }
 }
 
-/// Bytes and the permit to hold them. Slices that hyper has not sent yet keep both.
+/// Bytes and the room for them. Slices that hyper has not sent yet keep both.
 struct Held {
     bytes: Bytes,
-    _permit: Permit,
+    _room: Room,
+}
+
+/// The memory that JSON answers may take together until they are sent, the smallest apart.
+pub(crate) struct AnswerMemory {
+    kib: Pool,
+    share_kib: u32,
+    /// Places for answers beyond a share.
+    beyond: Pool,
+}
+
+/// Memory for one answer.
+pub(crate) struct Room {
+    _kib: Permit,
+    _beyond: Option<Permit>,
+}
+
+impl AnswerMemory {
+    /// So many KiB, and of these so many for one owner. An answer beyond that counts as that;
+    /// two of them are under way at once.
+    pub(crate) fn new(kib: u32, share_kib: u32) -> Self {
+        Self { kib: Pool::new(kib, share_kib), share_kib, beyond: Pool::new(2, 1) }
+    }
+
+    /// Takes memory for so many bytes; a small answer needs none.
+    pub(crate) async fn take(&self, owner: Owner, bytes: u64) -> Result<Option<Room>, ApiError> {
+        if bytes <= PIECE_BYTES as u64 {
+            return Ok(None);
+        }
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let beyond =
+            if kib > self.share_kib { Some(self.beyond.take(owner, 1).await?) } else { None };
+        Ok(Some(Room { _kib: self.kib.take(owner, kib).await?, _beyond: beyond }))
+    }
+
+    /// The same for what is made out of rows, which are there beside it meanwhile.
+    pub(crate) async fn take_twice(
+        &self,
+        owner: Owner,
+        bytes: u64,
+    ) -> Result<Option<Room>, ApiError> {
+        if bytes <= PIECE_BYTES as u64 { Ok(None) } else { self.take(owner, 2 * bytes).await }
+    }
 }
 
 impl AsRef<[u8]> for Held {

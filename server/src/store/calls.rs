@@ -83,6 +83,10 @@ impl Store for SqlStore {
         self.0.readers.run(move |tx| personas::listing(tx, account, epoch)).await
     }
 
+    async fn listing_bytes(&self, account: AccountId, epoch: EpochId) -> Result<u64, StoreError> {
+        self.0.readers.run(move |tx| quota::listing_bytes(tx, account, epoch)).await
+    }
+
     async fn labels(
         &self,
         account: AccountId,
@@ -192,6 +196,10 @@ impl Store for SqlStore {
 
     async fn devices(&self, account: AccountId) -> Result<Vec<DeviceRecord>, StoreError> {
         self.0.readers.run(move |tx| devices::records(tx, account)).await
+    }
+
+    async fn devices_bytes(&self, account: AccountId) -> Result<u64, StoreError> {
+        self.0.readers.run(move |tx| devices::records_bytes(tx, account)).await
     }
 
     async fn create_invite(

@@ -367,6 +367,10 @@ pub trait Store: Send + Sync + 'static {
     /// One snapshot of an epoch: index and the newest label of every persona.
     async fn listing(&self, account: AccountId, epoch: EpochId) -> Result<Listing, StoreError>;
 
+    /// Most bytes that the listing has as JSON, without reading it. No commit makes it more than
+    /// a client reads, [`MAX_ANSWER_BYTES`](keybackup_protocol::limits::MAX_ANSWER_BYTES).
+    async fn listing_bytes(&self, account: AccountId, epoch: EpochId) -> Result<u64, StoreError>;
+
     /// Labels of a persona from a version on, oldest first: so many that they are at most 1,000
     /// and about 1 MiB, and whether there are more.
     async fn labels(
@@ -428,6 +432,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The account's device records.
     async fn devices(&self, account: AccountId) -> Result<Vec<DeviceRecord>, StoreError>;
+
+    /// Most bytes that they have as JSON, without reading them.
+    async fn devices_bytes(&self, account: AccountId) -> Result<u64, StoreError>;
 
     /// Makes an invitation.
     async fn create_invite(

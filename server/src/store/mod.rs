@@ -33,6 +33,7 @@ pub(crate) use beginning::mark as mark_beginning;
 pub use contract::*;
 pub use directory::{DATABASE, DataDir, ServeLock};
 pub use part_writer::PART_MEMORY_BYTES;
+pub(crate) use sql::personas::LABELS_BYTES;
 pub use tx::RowsError;
 
 use self::bytes::Parts;

@@ -24,7 +24,8 @@ CREATE TABLE accounts (
 
 -- `origin`: registration | mail (later). `held_bytes`: blobs and labels of the epoch's personas,
 -- 256 bytes for each version's row, waiting uploads, the index, device records; `personas`: how
--- many, removed ones included. Both are what the quota looks at.
+-- many, removed ones included; `listed_bytes`: the index, and the newest label of each persona with
+-- 128 bytes for its row. These are what the quota looks at.
 CREATE TABLE epochs (
   account_id       BYTEA  NOT NULL REFERENCES accounts (id),
   id               BYTEA  NOT NULL,
@@ -35,6 +36,7 @@ CREATE TABLE epochs (
   keyring_version  BIGINT NOT NULL,
   held_bytes       BIGINT NOT NULL DEFAULT 0,
   personas         BIGINT NOT NULL DEFAULT 0,
+  listed_bytes     BIGINT NOT NULL DEFAULT 0,
   PRIMARY KEY (account_id, id)
 );
 

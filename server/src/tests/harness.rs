@@ -43,6 +43,7 @@ pub(crate) struct Running {
     pub(crate) dir: TempDir,
     pub(crate) key: Arc<ServerKey>,
     pub(crate) store: SqlStore,
+    pub(crate) server: Arc<Server>,
     clock: Arc<AtomicI64>,
     stop: Option<oneshot::Sender<()>>,
     pub(crate) task: JoinHandle<()>,
@@ -63,7 +64,7 @@ impl Running {
     pub(crate) async fn restart(mut self, change: impl FnOnce(&mut Config)) -> Self {
         self.stop();
         self.task.await.expect("no panic");
-        drop(self.store);
+        drop((self.store, self.server));
         Self::over(self.dir, change).await
     }
 
@@ -80,12 +81,13 @@ impl Running {
         let time = Arc::clone(&clock);
         let server = Server::new(Arc::new(store.clone()), Arc::clone(&key), config.settings)
             .with_clock(Arc::new(move || time.load(Ordering::Relaxed)));
+        let server = Arc::new(server);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { stopped.await.unwrap_or(()) };
-        let task = tokio::spawn(crate::serve(listener, Arc::new(server), shutdown));
-        Self { address, dir, key, store, clock, stop: Some(stop), task }
+        let task = tokio::spawn(crate::serve(listener, Arc::clone(&server), shutdown));
+        Self { address, dir, key, store, server, clock, stop: Some(stop), task }
     }
 
     /// Lets time pass for the server.

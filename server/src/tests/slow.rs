@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use http::StatusCode;
 use keybackup_protocol::PersonaId;
+use keybackup_protocol::api::Listing;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::harness::{Member, Running, head};
 use super::personas::{Push, push};
-use crate::http::answer::{Answer, Content};
+use crate::http::answer::{Answer, AnswerMemory, Content};
 use crate::http::peer::Owner;
-use crate::http::pool::Pool;
 
 const PERSONA: PersonaId = PersonaId::from_bytes([0xad; 16]);
 const HEAD_BYTES: usize = 16 * 1024 * 1024;
@@ -180,7 +180,7 @@ async fn slow_downloads_leave_room_for_others() {
 async fn a_large_json_answer_is_held_and_given_back() {
     use futures_util::FutureExt as _;
 
-    let pool = Pool::new(300, 100);
+    let pool = AnswerMemory::new(300, 100);
     let owner = |n| Owner::Network(IpAddr::from([192, 0, 2, n]).into());
     let large = |n| {
         let answer = Answer::json_bytes(StatusCode::OK, vec![b' '; 80 * 1024]);
@@ -196,5 +196,33 @@ async fn a_large_json_answer_is_held_and_given_back() {
     sent.clear();
     assert!(large(1).is_some());
     let small = Answer::json_bytes(StatusCode::OK, vec![b' '; 1024]);
-    assert!(small.within(&Pool::new(0, 0), owner(1)).now_or_never().is_some(), "free");
+    assert!(small.within(&AnswerMemory::new(0, 0), owner(1)).now_or_never().is_some(), "free");
+}
+
+/// A listing is read only when there is memory for it, so that any number may wait: what came
+/// while it waited is in it.
+#[tokio::test]
+async fn a_listing_is_not_made_before_there_is_memory_for_it() {
+    let server = Arc::new(Running::start().await);
+    let alice = server.register("alice@example.org", "correct horse").await;
+    let (account, authorization) = (alice.account, alice.authorization());
+    for n in 0..60_u8 {
+        let first = Push { index_base: u64::from(n) + 1, ..Push::first(b"bytes") };
+        let reply = push(&server, &alice, PersonaId::from_bytes([n; 16]), first).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+    let share = server.server.answers.take(Owner::Account(account), u64::MAX).await;
+    let share = share.unwrap_or_else(|_| panic!("a share is free"));
+    let its_server = Arc::clone(&server);
+    let mut listing = tokio::spawn(async move {
+        let headers = [("Authorization", authorization.as_str())];
+        its_server.ask("GET", "/personas", &headers).await
+    });
+    let waits = tokio::time::timeout(Duration::from_millis(300), &mut listing).await;
+    assert!(waits.is_err(), "it waits for memory");
+    let late = Push { index_base: 61, ..Push::first(b"bytes") };
+    assert_eq!(push(&server, &alice, PERSONA, late).await.status, 200);
+    drop(share);
+    let listing: Listing = listing.await.expect("no panic").json();
+    assert_eq!((listing.personas.len(), listing.index.counter), (61, 62));
 }

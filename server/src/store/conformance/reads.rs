@@ -18,6 +18,9 @@ pub(super) async fn list_one_snapshot(store: &dyn Store) {
     assert!(listing.account_id == user.account && listing.epoch == user.epoch);
     assert_eq!((listing.keyring_version, listing.index.counter), (1, 5));
     assert_eq!(listing.index.sealed.0, b"index 5");
+    let most = store.listing_bytes(user.account, user.epoch).await.expect("answers");
+    let json = serde_json::to_vec(&listing).expect("serialises").len() as u64;
+    assert!(json <= most && most < json + 2048, "{json} {most}");
     let seen: Vec<_> = listing
         .personas
         .iter()

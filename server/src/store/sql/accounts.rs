@@ -14,8 +14,8 @@ const ADD_ACCOUNT: &str = "INSERT INTO accounts \
     (id, address, sealed_address, current_epoch, created_at) VALUES ($1, $2, $3, $4, $5) \
     ON CONFLICT DO NOTHING";
 const ADD_EPOCH: &str = "INSERT INTO epochs (account_id, id, origin, created_at, \
-    phrase_verifier, root_verifier, keyring_version, held_bytes) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    phrase_verifier, root_verifier, keyring_version, held_bytes, listed_bytes) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const ADD_CREDENTIAL: &str = "INSERT INTO credentials (account_id, epoch_id, kind, device_id, \
     suite, setup_id, generation, record, created_at) \
     VALUES ($1, $2, 'password', $3, $4, $5, 1, $6, $7)";
@@ -84,7 +84,8 @@ fn make(tx: &mut Tx<'_>, new: &NewAccount, invite: Option<[u8; 32]>) -> Result<(
 fn add_epoch(tx: &mut Tx<'_>, new: &NewAccount) -> Result<(), StoreError> {
     let (account, epoch, now) = (&new.account, &new.epoch, new.now);
     let version = count(epoch.keyring.version)?;
-    let held_bytes = length(&epoch.index.sealed)? + length(&new.device.sealed)?;
+    let listed_bytes = length(&epoch.index.sealed)?;
+    let held_bytes = listed_bytes + length(&new.device.sealed)?;
     tx.execute(
         ADD_EPOCH,
         values![
@@ -95,7 +96,8 @@ fn add_epoch(tx: &mut Tx<'_>, new: &NewAccount) -> Result<(), StoreError> {
             &epoch.phrase_verifier,
             &epoch.root_verifier,
             version,
-            held_bytes
+            held_bytes,
+            listed_bytes
         ],
     )?;
     let no_device: &[u8] = &[];

@@ -3,7 +3,7 @@
 use keybackup_protocol::EpochId;
 
 use super::proposal::{Content, NewBlob, Proposal, Source};
-use super::quota::{self, Change, VERSION_ROW_BYTES};
+use super::quota::{self, Change, LISTED_ROW_BYTES, VERSION_ROW_BYTES};
 use super::uploads;
 use crate::store::tx::{Tx, length, values};
 use crate::store::{Part, StoreError, StoreLimits};
@@ -30,6 +30,9 @@ const ADD_BLOB: &str = "INSERT INTO blobs \
     (account_id, persona_id, version, bytes, blake3, content) VALUES ($1, $2, $3, $4, $5, $6)";
 const ADD_PART: &str = "INSERT INTO blob_parts \
     (name, account_id, persona_id, version, position, bytes) VALUES ($1, $2, $3, $4, 0, $5)";
+const LABEL_BYTES: &str = "SELECT LENGTH(label) FROM versions \
+    WHERE account_id = $1 AND persona_id = $2 AND version = $3";
+
 /// Applies a proposal to the rows it was made for.
 pub(crate) fn commit(
     tx: &mut Tx<'_>,
@@ -44,6 +47,7 @@ pub(crate) fn commit(
         None => add_persona(tx, proposal)?,
         Some(base) => swap_persona(tx, proposal, base)?,
     }
+    let listed_bytes = length(&proposal.label)? - listed_before(tx, proposal)?;
     let label_bytes = add_version(tx, proposal)?;
     let new_bytes = match &proposal.content {
         Content::Removed => 0,
@@ -53,6 +57,7 @@ pub(crate) fn commit(
     let change = Change {
         bytes: new_bytes + index_bytes + label_bytes,
         personas: new_personas,
+        listed: index_bytes + listed_bytes,
         removes: matches!(proposal.content, Content::Removed),
     };
     quota::hold(tx, proposal.account, change, limits)
@@ -121,6 +126,14 @@ fn swap_persona(tx: &mut Tx<'_>, proposal: &Proposal, base: i64) -> Result<(), S
     // A persona of another epoch is locked; pushing to it again can't help.
     let locked = epoch.is_some_and(|epoch| epoch != proposal.epoch);
     Err(if locked { StoreError::Stale } else { StoreError::Conflict })
+}
+
+/// What the label that is replaced takes of the listing; less than nothing for a new persona,
+/// whose row comes along.
+fn listed_before(tx: &mut Tx<'_>, proposal: &Proposal) -> Result<i64, StoreError> {
+    let Some(base) = proposal.base else { return Ok(-LISTED_ROW_BYTES) };
+    tx.row(LABEL_BYTES, values![&proposal.account, &proposal.persona, base], |row| row.at(0))?
+        .ok_or(StoreError::Conflict)
 }
 
 /// Returns what label and row add to the bytes held.

@@ -42,6 +42,11 @@ const SESSION_PERSONAS: &str = "DELETE FROM session_personas WHERE session_id IN
 const SESSIONS: &str = "DELETE FROM sessions WHERE account_id = $1 AND device_id = $2";
 const ALL: &str = "SELECT id, revision, sealed FROM devices \
     WHERE account_id = $1 AND sealed IS NOT NULL ORDER BY created_at, id";
+const ALL_BYTES: &str = "SELECT COUNT(*), COALESCE(SUM(LENGTH(sealed)), 0) FROM devices \
+    WHERE account_id = $1 AND sealed IS NOT NULL";
+
+/// What a record counts for in the listing of devices beside what is sealed, in bytes of JSON.
+const LISTED_ROW_BYTES: u64 = 128;
 
 /// Refuses a record that can't be right.
 pub(crate) fn check(record: &DeviceRecord) -> Result<(), StoreError> {
@@ -148,6 +153,14 @@ pub(crate) fn records(
     account: AccountId,
 ) -> Result<Vec<DeviceRecord>, StoreError> {
     tx.rows(ALL, values![&account], read)
+}
+
+/// Most bytes of JSON that their list has.
+pub(crate) fn records_bytes(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, StoreError> {
+    let records =
+        tx.row(ALL_BYTES, values![&account], |row| Ok((row.at::<u64>(0)?, row.at::<u64>(1)?)))?;
+    let (records, bytes) = records.unwrap_or_default();
+    Ok((records + 1) * LISTED_ROW_BYTES + bytes.div_ceil(3) * 4)
 }
 
 fn read(row: &Row<'_>) -> Result<DeviceRecord, StoreError> {

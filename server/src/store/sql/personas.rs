@@ -8,7 +8,7 @@ use crate::store::tx::{Row, Tx, count, values};
 use crate::store::{Blob, BlobSource, Part, StoreError};
 
 /// Most bytes of labels that one answer holds, if it holds more than one label.
-const LABELS_BYTES: usize = 1024 * 1024;
+pub(crate) const LABELS_BYTES: usize = 1024 * 1024;
 
 const EPOCH: &str = "SELECT e.keyring_version, i.counter, i.sealed FROM epochs e \
     JOIN indexes i ON i.account_id = e.account_id AND i.epoch_id = e.id \
