@@ -29,6 +29,11 @@ pub const MAX_LABELS_PER_ANSWER: usize = 1_000;
 /// Largest JSON answer that lists labels: about 1 MiB of them in base64, one large label more than
 /// that, and what JSON puts around a thousand.
 pub const MAX_LABELS_ANSWER_BYTES: usize = 2 * 1024 * 1024;
+/// Highest version, counter or revision: every language's numbers hold it.
+pub const MAX_ORDINAL: u64 = (1 << 53) - 1;
+/// How far one of them may rise at once. A repair jumps past what some device has seen; without
+/// a bound, one commit to the highest would be the last that is ever possible.
+pub const MAX_STEP: u64 = 1 << 20;
 /// Life of a login ticket.
 pub const LOGIN_TICKET_TTL_S: i64 = 120;
 /// Life of a registration ticket: time enough to write twelve words down.

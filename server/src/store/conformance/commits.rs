@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use keybackup_protocol::api::DeviceRecord;
+use keybackup_protocol::limits::{MAX_ORDINAL, MAX_STEP};
 use keybackup_protocol::{AccountId, B64, EpochId, UploadId};
 
 use super::LIMITS;
@@ -105,6 +106,30 @@ pub(super) async fn refuse_contradictions(store: &dyn Store) {
     below.head.content_version = Some(5);
     assert_refused!(store.commit(below).await, StoreError::Invalid(_));
     user.commit(user.push(persona(1), 0, 1, b"x")).await;
+}
+
+/// Without a bound, one commit of whoever holds a session would be the last of the account.
+pub(super) async fn leave_room_for_the_next(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    let jump = |base, version, index, counter| {
+        let mut commit = user.push(persona(1), base, index, b"x");
+        (commit.head.version, commit.head.content_version) = (version, Some(version));
+        commit.head.index.as_mut().expect("an index").counter = counter;
+        commit
+    };
+    for far in [MAX_STEP + 1, MAX_ORDINAL, MAX_ORDINAL + 1, i64::MAX as u64, u64::MAX] {
+        assert_refused!(store.commit(jump(0, far, 1, 2)).await, StoreError::Invalid(_));
+        assert_refused!(
+            store.commit(jump(0, 1, 1, far.saturating_add(1))).await,
+            StoreError::Invalid(_)
+        );
+    }
+    user.commit(jump(0, MAX_STEP, 1, MAX_STEP + 1)).await;
+    user.commit(jump(MAX_STEP, 2 * MAX_STEP, MAX_STEP + 1, 2 * MAX_STEP + 1)).await;
+    assert_refused!(
+        store.commit(jump(MAX_ORDINAL, MAX_ORDINAL + 1, 2 * MAX_STEP + 1, 2 * MAX_STEP + 2)).await,
+        StoreError::Invalid(_)
+    );
 }
 
 pub(super) async fn rename_and_restore_without_bytes(store: &dyn Store) {

@@ -43,7 +43,7 @@ where
         sessions: hold_until_they_expire, end_when_idle, end_when_told,
             carry_the_material_of_their_epoch;
         commits: start_and_continue_a_persona, compare_and_swap, refuse_what_is_stale,
-            refuse_contradictions, rename_and_restore_without_bytes, are_bounded_by_quota,
+            refuse_contradictions, leave_room_for_the_next, rename_and_restore_without_bytes, are_bounded_by_quota,
             change_nothing_when_refused, keep_accounts_apart;
         reads: list_one_snapshot, page_labels, cut_labels_at_a_mebibyte, give_ranges, are_gone_when_they_should_be,
             trash_and_take_out;

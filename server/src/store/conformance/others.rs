@@ -1,6 +1,7 @@
 //! Devices, invitations, health.
 
 use keybackup_protocol::api::DeviceRecord;
+use keybackup_protocol::limits::{MAX_ORDINAL, MAX_STEP};
 use keybackup_protocol::{B64, DeviceId};
 
 use super::LIMITS;
@@ -19,6 +20,9 @@ pub(super) async fn devices_rise(store: &dyn Store) {
         assert_refused!(put(1, revision, b"x").await, StoreError::Conflict);
     }
     assert_refused!(put(1, 0, b"x").await, StoreError::Invalid(_));
+    for far in [3 + MAX_STEP, MAX_ORDINAL, i64::MAX as u64, u64::MAX] {
+        assert_refused!(put(1, far, b"x").await, StoreError::Invalid(_));
+    }
     assert_refused!(put(1, 3, &vec![0; 64 * 1024 + 1]).await, StoreError::Invalid(_));
     assert_refused!(put(9, 1, b"x").await, StoreError::Gone);
     // A device that has logged in is there, and has a record once it puts one.

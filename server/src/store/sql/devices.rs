@@ -1,9 +1,10 @@
 //! Devices: their sealed records, and the cookies by which logins know them.
 
 use keybackup_protocol::api::DeviceRecord;
-use keybackup_protocol::limits::MAX_LABEL_BYTES;
+use keybackup_protocol::limits::{MAX_LABEL_BYTES, MAX_ORDINAL};
 use keybackup_protocol::{AccountId, DeviceId};
 
+use super::proposal::above;
 use super::quota::{self, Change};
 use crate::store::tx::{Row, Tx, count, length, values};
 use crate::store::{NewSession, StoreError, StoreLimits};
@@ -29,7 +30,7 @@ const PUT: &str = "UPDATE devices SET revision = $1, sealed = $2 \
     WHERE account_id = $3 AND id = $4 AND revision < $1";
 const ONE: &str = "SELECT id, revision, sealed FROM devices \
     WHERE account_id = $1 AND id = $2 AND sealed IS NOT NULL";
-const BYTES: &str = "SELECT COALESCE(LENGTH(sealed), 0) FROM devices \
+const STANDING: &str = "SELECT revision, COALESCE(LENGTH(sealed), 0) FROM devices \
     WHERE account_id = $1 AND id = $2";
 // Those that no session uses go first, then those that have not logged in for longest.
 const BEYOND: &str = "SELECT d.id, COALESCE(LENGTH(d.sealed), 0) FROM devices d \
@@ -48,10 +49,15 @@ const ALL_BYTES: &str = "SELECT COUNT(*), COALESCE(SUM(LENGTH(sealed)), 0) FROM 
 /// What a record counts for in the listing of devices beside what is sealed, in bytes of JSON.
 const LISTED_ROW_BYTES: u64 = 128;
 
+const TOO_FAR: StoreError = StoreError::Invalid("the revision is far above the one that stands");
+
 /// Refuses a record that can't be right.
 pub(crate) fn check(record: &DeviceRecord) -> Result<(), StoreError> {
     if record.revision == 0 {
         return Err(StoreError::Invalid("revisions of a device record count from 1"));
+    }
+    if record.revision > MAX_ORDINAL {
+        return Err(TOO_FAR);
     }
     if record.sealed.0.len() > MAX_LABEL_BYTES {
         return Err(StoreError::Invalid("the device record is too large"));
@@ -67,7 +73,7 @@ pub(crate) fn add(
     session: &NewSession,
     now: i64,
 ) -> Result<(), StoreError> {
-    let revision = count(record.revision)?;
+    let revision = above(0, record.revision)?.ok_or(TOO_FAR)?;
     let cookie = &session.device_cookie;
     tx.execute(ADD, values![&account, &record.id, cookie, revision, &record.sealed, now])?;
     Ok(())
@@ -127,10 +133,15 @@ pub(crate) fn put(
     limits: &StoreLimits,
 ) -> Result<(), StoreError> {
     check(record)?;
-    let old_bytes = tx
-        .row(BYTES, values![&account, &record.id], |row| row.at::<i64>(0))?
+    let (standing, old_bytes) = tx
+        .row(STANDING, values![&account, &record.id], |row| {
+            Ok((row.at::<i64>(0)?, row.at::<i64>(1)?))
+        })?
         .ok_or(StoreError::Gone)?;
     let revision = count(record.revision)?;
+    if revision > standing {
+        above(standing, record.revision)?.ok_or(TOO_FAR)?;
+    }
     if tx.execute(PUT, values![revision, &record.sealed, &account, &record.id])? == 0 {
         return Err(StoreError::Conflict);
     }

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use keybackup_protocol::api::{CommitBlob, CommitIndex};
-use keybackup_protocol::limits::{MAX_INDEX_BYTES, MAX_LABEL_BYTES};
+use keybackup_protocol::limits::{MAX_INDEX_BYTES, MAX_LABEL_BYTES, MAX_ORDINAL, MAX_STEP};
 use keybackup_protocol::{AccountId, B64, DeviceId, EpochId, PersonaId, UploadId};
 
 use crate::store::tx::count;
@@ -64,10 +64,8 @@ impl Proposal {
             Base::Absent => None,
             Base::Version(version) => Some(count(version)?),
         };
-        let version = count(head.version)?;
-        if version <= base.unwrap_or(0) {
-            return Err(StoreError::Invalid("the version must be above its base"));
-        }
+        let version = above(base.unwrap_or(0), head.version)?
+            .ok_or(StoreError::Invalid("the version must be above its base, and not far"))?;
         if head.label.0.is_empty() || head.label.0.len() > MAX_LABEL_BYTES {
             return Err(StoreError::Invalid("the label is empty or too large"));
         }
@@ -94,6 +92,13 @@ impl Proposal {
             Content::New(_) => Some(self.version),
         }
     }
+}
+
+/// A number as rows hold it, if it is above what it replaces and leaves room for the next ones.
+pub(crate) fn above(base: i64, number: u64) -> Result<Option<i64>, StoreError> {
+    let number = count(number)?;
+    let highest = base.saturating_add(count(MAX_STEP)?).min(count(MAX_ORDINAL)?);
+    Ok((base < number && number <= highest).then_some(number))
 }
 
 fn content(
@@ -149,9 +154,8 @@ fn index(index: Option<CommitIndex>) -> Result<NewIndex, StoreError> {
     if index.sealed.0.is_empty() || index.sealed.0.len() > MAX_INDEX_BYTES {
         return Err(StoreError::Invalid("the index is empty or too large"));
     }
-    let (base, counter) = (count(index.base)?, count(index.counter)?);
-    if counter <= base {
-        return Err(StoreError::Invalid("the index counter must be above its base"));
-    }
+    let base = count(index.base)?;
+    let counter = above(base, index.counter)?
+        .ok_or(StoreError::Invalid("the index counter must be above its base, and not far"))?;
     Ok(NewIndex { base, counter, sealed: index.sealed })
 }
