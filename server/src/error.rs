@@ -173,6 +173,7 @@ impl From<StoreError> for ApiError {
             StoreError::InviteRefused => Self::InviteRefused,
             StoreError::TooMany { retry_after_s } => Self::TooMany { retry_after_s },
             StoreError::AttemptRefused => Self::TicketRefused,
+            StoreError::SessionEnded => Self::Unauthenticated,
             StoreError::Stale => Self::Stale,
             StoreError::Conflict => Self::Conflict,
             StoreError::Gone => Self::Gone,

@@ -46,6 +46,7 @@ pub(crate) async fn commit(
         _ => None,
     };
     let mut commit = Commit {
+        session: session.id,
         account: session.account,
         device: session.device,
         persona,

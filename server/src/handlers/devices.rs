@@ -40,6 +40,6 @@ pub(crate) async fn put(
     {
         return Err(ApiError::BadRequest("the device record is malformed"));
     }
-    call.server.store.put_device(session.account, record, call.now).await?;
+    call.server.store.put_device(session.account, session.id, record, call.now).await?;
     Ok(Answer::json(StatusCode::OK, &Done { changed: true }))
 }

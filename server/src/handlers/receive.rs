@@ -195,7 +195,7 @@ mod tests {
         let limits = StoreLimits { quota_bytes: 1_000_000, personas: 4, attempts_per_hour: 3 };
         let store = SqlStore::open(&data, &[7; 32], limits).expect("opens");
         let user = crate::store::conformance::User::register(&store, 1).await;
-        let account = user.account;
+        let (session, account) = (user.session_id, user.account);
         let now = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
         let now = i64::try_from(now).expect("fits");
 
@@ -207,6 +207,7 @@ mod tests {
         let received = ReceivedPart { writer: Box::new(slow), blake3, _memory: None };
         let id = UploadId::from_bytes([1; 16]);
         let upload = move |part| NewUpload {
+            session,
             account,
             id,
             part,

@@ -40,8 +40,8 @@ pub(crate) async fn create(call: &Call<'_>, body: &mut RequestBody) -> Result<An
     // Counted from the end of the upload, which may have taken hours.
     let now = call.server.now();
     let expires_at = now.saturating_add(call.server.settings.upload_ttl_s);
-    let (account, blake3) = (session.account, received.blake3());
-    let upload = move |part| NewUpload { account, id, part, blake3, now, expires_at };
+    let (session, account, blake3) = (session.id, session.account, received.blake3());
+    let upload = move |part| NewUpload { session, account, id, part, blake3, now, expires_at };
     keep(Arc::clone(&call.server.store), received, upload).await?;
     let location = format!("{}{UPLOADS}/{id}", call.server.settings.path_prefix);
     let text = |text: &str| HeaderValue::from_str(text).expect("ASCII without controls");

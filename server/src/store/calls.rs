@@ -187,11 +187,18 @@ impl Store for SqlStore {
     async fn put_device(
         &self,
         account: AccountId,
+        session: i64,
         record: DeviceRecord,
-        _now: i64,
+        now: i64,
     ) -> Result<(), StoreError> {
         let limits = self.0.limits;
-        self.0.writer.run(move |tx| devices::put(tx, account, &record, &limits)).await
+        self.0
+            .writer
+            .run(move |tx| {
+                sessions::require(tx, session, now)?;
+                devices::put(tx, account, &record, &limits)
+            })
+            .await
     }
 
     async fn devices(&self, account: AccountId) -> Result<Vec<DeviceRecord>, StoreError> {

@@ -181,6 +181,8 @@ pub enum Base {
 
 /// A commit of label, index and bytes.
 pub struct Commit {
+    /// The session that commits; it must hold until it has.
+    pub session: i64,
     /// The session's account.
     pub account: AccountId,
     /// The session's device.
@@ -228,6 +230,8 @@ pub trait PartWriter: Send {
 
 /// A whole upload that waits for its commit.
 pub struct NewUpload {
+    /// The session that brings it; it must hold until it is kept.
+    pub session: i64,
     /// Its account.
     pub account: AccountId,
     /// Made by the server.
@@ -298,6 +302,9 @@ pub enum StoreError {
     /// The invitation is unknown, used up or expired.
     #[error("the invitation does not hold")]
     InviteRefused,
+    /// The session has ended since it was found.
+    #[error("the session has ended")]
+    SessionEnded,
     /// Too many attempts in the bucket.
     #[error("too many attempts")]
     TooMany {
@@ -422,10 +429,12 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps a whole upload until its commit or expiry.
     async fn add_upload(&self, upload: NewUpload) -> Result<(), StoreError>;
 
-    /// Stores a device record of a higher revision; an older or equal one is a conflict.
+    /// Stores a device record of a higher revision; an older or equal one is a conflict. The
+    /// session must hold until it is stored.
     async fn put_device(
         &self,
         account: AccountId,
+        session: i64,
         record: DeviceRecord,
         now: i64,
     ) -> Result<(), StoreError>;

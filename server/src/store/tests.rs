@@ -36,10 +36,9 @@ async fn what_was_acknowledged_is_there_after_opening_again() {
     let (store, dir) = fresh();
     let user = User::register(&store, 1).await;
     user.commit(user.push(persona(1), 0, 1, b"one")).await;
-    let User { n, account, epoch, .. } = user;
     drop(store);
     let store = open(&dir);
-    let user = User { store: &store, n, account, epoch };
+    let user = User::again(&store, 1).await;
     assert_eq!(user.content(persona(1), None).await.expect("reads"), b"one");
     assert!(user.session(NOW).await.is_some());
 }
@@ -77,14 +76,13 @@ async fn a_second_process_administers_while_the_first_serves() {
 async fn of_many_who_swap_at_once_exactly_one_wins() {
     let (store, _dir) = fresh();
     let user = User::register(&store, 1).await;
-    let (account, epoch) = (user.account, user.epoch);
     for round in 0..10 {
         let gate = Arc::new(tokio::sync::Barrier::new(64));
         let tasks: Vec<_> = (0..64)
             .map(|n: u8| {
                 let (store, gate) = (store.clone(), Arc::clone(&gate));
                 tokio::spawn(async move {
-                    let user = User { store: &store, n: 1, account, epoch };
+                    let user = User::again(&store, 1).await;
                     let push = user.push(persona(1), round, round + 1, &[n; 1000]);
                     gate.wait().await;
                     (n, store.commit(push).await)

@@ -167,7 +167,10 @@ pub(super) async fn are_bounded_by_quota(store: &dyn Store) {
     rename.head.content_version = Some(1);
     assert_refused!(store.commit(rename).await, StoreError::Quota);
     let record = DeviceRecord { id: user.device(), revision: 2, sealed: B64(vec![1; 2]) };
-    assert_refused!(store.put_device(user.account, record, NOW).await, StoreError::Quota);
+    assert_refused!(
+        store.put_device(user.account, user.session_id, record, NOW).await,
+        StoreError::Quota
+    );
     // Removing is allowed all the same, though not without end.
     user.commit(user.removal(persona(1), fits + 1, fits + 2)).await;
     let mut version = fits + 2;

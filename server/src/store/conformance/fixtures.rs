@@ -99,6 +99,8 @@ pub(crate) struct User<'s> {
     pub(crate) n: u8,
     pub(crate) account: AccountId,
     pub(crate) epoch: EpochId,
+    /// Of the registration, or a login.
+    pub(crate) session_id: i64,
 }
 
 impl<'s> User<'s> {
@@ -106,12 +108,27 @@ impl<'s> User<'s> {
     pub(crate) async fn register(store: &'s dyn Store, n: u8) -> Self {
         store.open_registration(new_registration(n)).await.expect("opens");
         store.register(new_account(n)).await.expect("registers");
+        Self::again(store, n).await
+    }
+
+    /// User `n`, who registered before.
+    pub(crate) async fn again(store: &'s dyn Store, n: u8) -> Self {
+        let session = store.session(&TokenHash([n; 32]), NOW).await.expect("answers");
         Self {
             store,
             n,
             account: AccountId::from_bytes([n; 16]),
             epoch: EpochId::from_bytes([n; 16]),
+            session_id: session.expect("it holds").id,
         }
+    }
+
+    /// The same with session `id`, of a new login: the sweep drops those that are over.
+    pub(crate) async fn logged_in(self, id: u8) -> Self {
+        self.attempt(id, Bucket::Strangers, NOW).await.expect("opens");
+        self.finish(id, NOW).await.expect("finishes");
+        let session = self.store.session(&TokenHash([id; 32]), NOW).await.expect("answers");
+        Self { session_id: session.expect("it holds").id, ..self }
     }
 
     /// The device of the registration.
@@ -156,6 +173,7 @@ impl<'s> User<'s> {
     pub(crate) fn label(&self, persona: PersonaId, base: u64, index: u64) -> Commit {
         let version = base + 1;
         Commit {
+            session: self.session_id,
             account: self.account,
             device: DeviceId::from_bytes([self.n; 16]),
             persona,

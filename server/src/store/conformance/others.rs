@@ -6,14 +6,14 @@ use keybackup_protocol::{B64, DeviceId};
 
 use super::LIMITS;
 use super::fixtures::{NOW, User, assert_refused};
-use crate::store::{Bucket, InviteTag, Store, StoreError};
+use crate::store::{Bucket, InviteTag, Store, StoreError, TokenHash};
 
 pub(super) async fn devices_rise(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let put = async |device, revision, sealed: &[u8]| {
         let id = DeviceId::from_bytes([device; 16]);
         let record = DeviceRecord { id, revision, sealed: B64(sealed.to_vec()) };
-        store.put_device(user.account, record, NOW).await
+        store.put_device(user.account, user.session_id, record, NOW).await
     };
     put(1, 2, b"second").await.expect("rises");
     for revision in [1, 2] {
@@ -47,7 +47,9 @@ pub(super) async fn devices_are_few(store: &dyn Store) {
     let put = async |device| {
         let id = DeviceId::from_bytes([device; 16]);
         let record = DeviceRecord { id, revision: 2, sealed: B64(vec![1; 1000]) };
-        store.put_device(user.account, record, NOW).await
+        let session = store.session(&TokenHash([100; 32]), NOW).await.expect("answers");
+        let session = session.expect("holds").id;
+        store.put_device(user.account, session, record, NOW).await
     };
     put(1).await.expect("is there");
     assert!(user.session(NOW).await.is_some());

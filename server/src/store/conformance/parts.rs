@@ -35,6 +35,7 @@ fn push_upload(user: &User<'_>, base: u64, index: u64, bytes: u64, upload: Uploa
 
 fn new_upload(user: &User<'_>, n: u8, part: Part) -> NewUpload {
     NewUpload {
+        session: user.session_id,
         account: user.account,
         id: UploadId::from_bytes([n; 16]),
         part,

@@ -70,6 +70,7 @@ pub(super) async fn drops_the_removed_after_thirty_days(store: &dyn Store) {
     store.sweep(NOW + 30 * DAY_S).await.expect("sweeps");
     assert!(held(&user).await.is_empty());
     begin(room + 200 - (7 + 256)).await.expect("the quota is free again");
+    let user = user.logged_in(100).await;
     let mut restore = user.label(persona(1), 3, 4);
     restore.head.content_version = Some(2);
     assert_refused!(store.commit(restore).await, StoreError::Gone);
@@ -88,6 +89,7 @@ pub(super) async fn drops_the_expired(store: &dyn Store) {
     store.create_invite(InviteTag([1; 32]), NOW, NOW + 10, 1).await.expect("creates");
     store.create_invite(InviteTag([2; 32]), NOW, NOW + 9000, 1).await.expect("creates");
     let upload = NewUpload {
+        session: user.session_id,
         account: user.account,
         id: UploadId::from_bytes([1; 16]),
         part: user.part(&vec![7; 900_000]).await,

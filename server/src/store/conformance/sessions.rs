@@ -1,10 +1,11 @@
 //! Sessions: found by token while they hold.
 
-use keybackup_protocol::EpochId;
-use keybackup_protocol::api::SlotKind;
+use keybackup_protocol::api::{DeviceRecord, SlotKind};
+use keybackup_protocol::{B64, EpochId, UploadId};
 
-use super::fixtures::{NOW, User, assert_refused, session};
-use crate::store::{Bucket, Store, StoreError, TokenHash};
+use super::LIMITS;
+use super::fixtures::{NOW, User, assert_refused, persona, session};
+use crate::store::{Bucket, NewUpload, Store, StoreError, TokenHash};
 
 pub(super) async fn hold_until_they_expire(store: &dyn Store) {
     let user = User::register(store, 1).await;
@@ -40,6 +41,35 @@ pub(super) async fn end_when_told(store: &dyn Store) {
         user.attempt(attempt, Bucket::Strangers, NOW).await.expect("opens");
     }
     user.attempt(103, Bucket::Device([1; 32]), NOW).await.expect("opens");
+}
+
+/// The body of a commit may come for hours, in which its session may end.
+pub(super) async fn change_nothing_once_ended(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    let record = || DeviceRecord { id: user.device(), revision: 2, sealed: B64(vec![1]) };
+    let upload = async |now| NewUpload {
+        session: user.session_id,
+        account: user.account,
+        id: UploadId::from_bytes([1; 16]),
+        part: user.part(&[7; 100_000]).await,
+        blake3: [3; 32],
+        now,
+        expires_at: now + 10,
+    };
+    let refused = async |now| {
+        let mut push = user.push(persona(1), 0, 1, b"x");
+        push.now = now;
+        assert_refused!(store.commit(push).await, StoreError::SessionEnded);
+        assert_refused!(store.add_upload(upload(now).await).await, StoreError::SessionEnded);
+        let put = store.put_device(user.account, user.session_id, record(), now).await;
+        assert_refused!(put, StoreError::SessionEnded);
+    };
+    refused(NOW + 100_000).await; // idle
+    store.end_session(user.session_id).await.expect("ends");
+    refused(NOW).await;
+    let listing = store.listing(user.account, user.epoch).await.expect("lists");
+    assert!(listing.personas.is_empty());
+    user.room(LIMITS.quota_bytes - 10_000).await.expect("no bytes are kept");
 }
 
 pub(super) async fn carry_the_material_of_their_epoch(store: &dyn Store) {

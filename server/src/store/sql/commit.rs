@@ -4,7 +4,7 @@ use keybackup_protocol::EpochId;
 
 use super::proposal::{Content, NewBlob, Proposal, Source};
 use super::quota::{self, Change, LISTED_ROW_BYTES, VERSION_ROW_BYTES};
-use super::uploads;
+use super::{sessions, uploads};
 use crate::store::tx::{Tx, length, values};
 use crate::store::{Part, StoreError, StoreLimits};
 
@@ -39,6 +39,7 @@ pub(crate) fn commit(
     proposal: &Proposal,
     limits: &StoreLimits,
 ) -> Result<(), StoreError> {
+    sessions::require(tx, proposal.session, proposal.now)?;
     refuse_stale(tx, proposal)?;
     // First of the writes: it locks the index against every other commit of the account.
     let index_bytes = swap_index(tx, proposal)?;

@@ -11,6 +11,7 @@ use crate::store::{Base, Commit, CommitBytes, Part, ROW_BYTES, StoreError};
 
 /// A commit that may be tried against the rows. Numbers are as rows hold them.
 pub(crate) struct Proposal {
+    pub(crate) session: i64,
     pub(crate) account: AccountId,
     pub(crate) device: DeviceId,
     pub(crate) persona: PersonaId,
@@ -59,7 +60,7 @@ pub(crate) struct NewIndex {
 impl Proposal {
     /// Checks a commit against itself.
     pub(crate) fn parse(commit: Commit) -> Result<Self, StoreError> {
-        let Commit { account, device, persona, base, head, bytes, now } = commit;
+        let Commit { session, account, device, persona, base, head, bytes, now } = commit;
         let base = match base {
             Base::Absent => None,
             Base::Version(version) => Some(count(version)?),
@@ -70,6 +71,7 @@ impl Proposal {
             return Err(StoreError::Invalid("the label is empty or too large"));
         }
         Ok(Self {
+            session,
             account,
             device,
             persona,

@@ -19,6 +19,8 @@ const FIND: &str = "SELECT s.id, s.account_id, s.epoch_id, s.device_id, a.curren
     JOIN epochs e ON e.account_id = s.account_id AND e.id = s.epoch_id \
     WHERE s.token_hash = $1 AND s.kind = 'session' \
     AND s.expires_at > $2 AND s.last_used_at + s.idle_ttl_s > $2";
+const HOLDS: &str = "SELECT id FROM sessions \
+    WHERE id = $1 AND expires_at > $2 AND last_used_at + idle_ttl_s > $2";
 const TOUCH: &str = "UPDATE sessions SET last_used_at = $1 WHERE id = $2 AND last_used_at <= $3";
 const END: &str = "DELETE FROM sessions WHERE id = $1";
 
@@ -66,6 +68,12 @@ pub(crate) fn find(
         };
         Ok((session, now - row.at::<i64>(6)? >= LAST_USE_STEP_S))
     })
+}
+
+/// Refuses what an ended session asks for: it held when the request came, and a body may come
+/// for hours.
+pub(crate) fn require(tx: &mut Tx<'_>, id: i64, now: i64) -> Result<(), StoreError> {
+    tx.row(HOLDS, values![id, now], |_| Ok(()))?.ok_or(StoreError::SessionEnded)
 }
 
 /// Notes the last use, unless another request has.

@@ -4,6 +4,7 @@ use keybackup_protocol::UploadId;
 
 use super::proposal::{NewBlob, Proposal};
 use super::quota::{self, Change};
+use super::sessions;
 use crate::store::tx::{Tx, count, values};
 use crate::store::{NewUpload, StoreError, StoreLimits};
 
@@ -24,6 +25,7 @@ pub(crate) fn add(
     upload: &NewUpload,
     limits: &StoreLimits,
 ) -> Result<(), StoreError> {
+    sessions::require(tx, upload.session, upload.now)?;
     let bytes = count(upload.part.bytes)?;
     quota::hold(tx, upload.account, Change { bytes, ..Change::default() }, limits)?;
     tx.execute(

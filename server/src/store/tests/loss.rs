@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use keybackup_protocol::{AccountId, EpochId};
 use tempfile::TempDir;
 
 use super::{KEY, fresh, open, try_open};
@@ -30,12 +29,6 @@ fn parts(dir: &TempDir) -> Vec<PathBuf> {
 
 fn lost(dir: &TempDir) -> usize {
     fs::read_dir(dir.path().join("blobs/lost")).map_or(0, Iterator::count)
-}
-
-/// User 1, who registered before.
-fn again(store: &SqlStore) -> User<'_> {
-    let (account, epoch) = (AccountId::from_bytes([1; 16]), EpochId::from_bytes([1; 16]));
-    User { store, n: 1, account, epoch }
 }
 
 async fn push_part(user: &User<'_>, base: u64) {
@@ -71,7 +64,7 @@ async fn a_lost_database_is_not_begun_anew() {
     assert_eq!(parts(&dir).len(), 1);
     fs::write(dir.path().join(DATABASE), database).expect("restores");
     let store = open(&dir);
-    let user = again(&store);
+    let user = User::again(&store, 1).await;
     assert_eq!(user.content(persona(1), None).await.expect("reads"), vec![0; 100_000]);
 }
 
@@ -83,7 +76,7 @@ async fn an_older_database_loses_no_newer_part() {
     drop(store);
     let older = save(&dir);
     let store = open(&dir);
-    let user = again(&store);
+    let user = User::again(&store, 1).await;
     for version in 1..3 {
         push_part(&user, version).await;
     }
@@ -105,7 +98,7 @@ async fn an_older_database_loses_no_newer_part() {
     let store = open(&dir);
     store.sweep(later).await.expect("sweeps");
     assert_eq!((parts(&dir).len(), lost(&dir)), (3, 0));
-    let user = again(&store);
+    let user = User::again(&store, 1).await;
     assert_eq!(user.content(persona(1), None).await.expect("reads"), vec![2; 100_000]);
 }
 
