@@ -83,6 +83,8 @@ pub(crate) async fn finish(call: &Call<'_>, body: &mut RequestBody) -> Result<An
     if request.device.revision == 0 || !fits(&request.device.sealed.0, MAX_LABEL_BYTES) {
         return Err(ApiError::BadRequest("the device record is malformed"));
     }
+    // A repetition writes too, however often it comes.
+    server.throttle.start(call.peer, call.now)?;
     let (session, grant) = session::grant(server, request.device.id, call.now);
     let account = NewAccount {
         attempt: ticket.attempt,

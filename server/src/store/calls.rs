@@ -38,7 +38,7 @@ impl Store for SqlStore {
                 attempts::finish_login(tx, &login)?;
                 let (account, epoch, session) = (login.account, login.epoch, &login.session);
                 devices::note_login(tx, account, session, login.now, &limits)?;
-                sessions::open(tx, account, epoch, session, login.now)?;
+                sessions::open(tx, account, epoch, session, &login.attempt, login.now)?;
                 Ok(LoginMaterial {
                     slots: accounts::slots(tx, account, epoch)?,
                     keyring: accounts::keyring(tx, account, epoch)?,

@@ -351,15 +351,16 @@ pub trait Store: Send + Sync + 'static {
     async fn open_attempt(&self, attempt: NewAttempt) -> Result<Option<Credential>, StoreError>;
 
     /// Consumes the attempt and opens the session, in one transaction. An account has at most
-    /// 100 devices: beyond them the one longest not in use is forgotten.
+    /// 100 devices: beyond them the one longest not in use is forgotten. A device has at most
+    /// 8 sessions: beyond them the oldest ends.
     async fn finish_login(&self, login: FinishedLogin) -> Result<LoginMaterial, StoreError>;
 
     /// Counts and opens a registration; a taken address or an invitation that does not hold
     /// is refused here, before the OPRF is evaluated.
     async fn open_registration(&self, registration: NewRegistration) -> Result<(), StoreError>;
 
-    /// Makes the account. The same attempt with the same digest again opens the new session and
-    /// returns `Ok` too.
+    /// Makes the account. The same attempt with the same digest again opens the new session, ends
+    /// the one before it, and returns `Ok` too.
     async fn register(&self, account: NewAccount) -> Result<(), StoreError>;
 
     /// The session with this token, if it holds; its last use is noted, to the minute.

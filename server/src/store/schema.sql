@@ -189,13 +189,15 @@ CREATE TABLE devices (
 CREATE INDEX devices_by_cookie ON devices (account_id, cookie);
 
 -- `kind`: session | grant | token (later); `scope`: full | pull | push | … (later); `once` ends
--- with its first use of that kind (later). Only the hash of a token is here.
+-- with its first use of that kind (later). `attempt`: the login or registration that it came of.
+-- Only the hash of a token is here.
 CREATE TABLE sessions (
   id            BIGINT NOT NULL PRIMARY KEY,
   token_hash    BYTEA  NOT NULL UNIQUE,
   account_id    BYTEA  NOT NULL,
   epoch_id      BYTEA  NOT NULL,
   device_id     BYTEA  NOT NULL,
+  attempt       BYTEA  NOT NULL,
   kind          TEXT   NOT NULL,
   scope         TEXT   NOT NULL,
   once          BIGINT NOT NULL,

@@ -125,6 +125,20 @@ async fn one_network_begins_so_many_an_hour() {
     assert_eq!(server.login_start(EMAIL, "guess").await.0.status, 200);
 }
 
+/// A repeated finish writes a session each time, so it counts as a start does.
+#[tokio::test]
+async fn repeated_finishes_are_counted_too() {
+    let server = Running::with(|config| config.settings.starts_per_hour = 3).await;
+    let (finish, _) = server.registration(EMAIL, "correct horse", None).await;
+    for _ in 0..2 {
+        assert_eq!(server.post("/accounts", &finish).await.status, 200);
+    }
+    let reply = server.post("/accounts", &finish).await;
+    assert_eq!((reply.status, reply.code().as_str()), (429, "too_many"));
+    server.pass(1200);
+    assert_eq!(server.post("/accounts", &finish).await.status, 200, "it changed nothing");
+}
+
 #[tokio::test]
 async fn malformed_messages_are_refused_before_they_are_counted() {
     let server = Running::with(|config| config.store_limits.attempts_per_hour = 1).await;

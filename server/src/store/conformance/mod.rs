@@ -40,7 +40,7 @@ where
         attempts: finds_the_credential, knows_nothing_of_unknown_addresses,
             limits_strangers_and_not_the_owner, knows_a_device_whose_answer_was_lost, lets_finished_ones_go, finishes_once,
             refuses_a_replaced_record;
-        sessions: hold_until_they_expire, end_when_idle, end_when_told, change_nothing_once_ended,
+        sessions: hold_until_they_expire, end_when_idle, end_when_told, change_nothing_once_ended, are_few_on_a_device,
             carry_the_material_of_their_epoch;
         commits: start_and_continue_a_persona, compare_and_swap, refuse_what_is_stale,
             refuse_contradictions, leave_room_for_the_next, rename_and_restore_without_bytes, are_bounded_by_quota,

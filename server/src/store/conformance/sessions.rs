@@ -51,7 +51,7 @@ pub(super) async fn change_nothing_once_ended(store: &dyn Store) {
         session: user.session_id,
         account: user.account,
         id: UploadId::from_bytes([1; 16]),
-        part: user.part(&[7; 100_000]).await,
+        part: user.part(&vec![7; 100_000]).await,
         blake3: [3; 32],
         now,
         expires_at: now + 10,
@@ -70,6 +70,32 @@ pub(super) async fn change_nothing_once_ended(store: &dyn Store) {
     let listing = store.listing(user.account, user.epoch).await.expect("lists");
     assert!(listing.personas.is_empty());
     user.room(LIMITS.quota_bytes - 10_000).await.expect("no bytes are kept");
+}
+
+/// Each login opens one; they must not heap up.
+pub(super) async fn are_few_on_a_device(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    let id = |n: u8| 100 + n;
+    for n in 0..9 {
+        let now = NOW + 1 + i64::from(n / 3); // some in one second
+        user.attempt(id(n), Bucket::Strangers, now).await.expect("opens");
+        let mut login = user.finished(id(n), now);
+        login.session.device = user.device();
+        store.finish_login(login).await.expect("finishes");
+        let newest = store.session(&TokenHash([id(n); 32]), now).await.expect("answers");
+        assert!(newest.is_some(), "{n}");
+    }
+    let mut live = 0;
+    for n in 0..9 {
+        let found = store.session(&TokenHash([id(n); 32]), NOW + 5).await.expect("answers");
+        live += u8::from(found.is_some());
+    }
+    assert!(user.session(NOW + 5).await.is_none(), "the oldest went first");
+    assert_eq!(live, 8);
+    // Another device's are its own.
+    user.attempt(200, Bucket::Strangers, NOW + 5).await.expect("opens");
+    user.finish(200, NOW + 5).await.expect("finishes");
+    assert!(store.session(&TokenHash([108; 32]), NOW + 5).await.expect("answers").is_some());
 }
 
 pub(super) async fn carry_the_material_of_their_epoch(store: &dyn Store) {

@@ -47,11 +47,15 @@ pub(crate) fn register(
         .ok_or(StoreError::AttemptRefused)?;
     match attempt.digest {
         None => make(tx, new, attempt.invite)?,
-        Some(digest) if digest == new.digest => refuse_if_changed_since(tx, new)?,
+        Some(digest) if digest == new.digest => {
+            refuse_if_changed_since(tx, new)?;
+            // Whose answer was lost, so that repeating doesn't heap sessions up.
+            sessions::end_of_attempt(tx, new.account, new.session.device, &new.attempt)?;
+        }
         Some(_) => return Err(StoreError::AttemptRefused),
     }
     devices::note_login(tx, new.account, &new.session, new.now, limits)?;
-    sessions::open(tx, new.account, new.epoch.id, &new.session, new.now)
+    sessions::open(tx, new.account, new.epoch.id, &new.session, &new.attempt, new.now)
 }
 
 fn make(tx: &mut Tx<'_>, new: &NewAccount, invite: Option<[u8; 32]>) -> Result<(), StoreError> {

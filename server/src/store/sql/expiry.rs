@@ -82,9 +82,9 @@ mod tests {
         );
         insert(
             "sessions",
-            "id, token_hash, account_id, epoch_id, device_id, kind, scope, once, created_at, \
+            "id, token_hash, account_id, epoch_id, device_id, attempt, kind, scope, once, created_at, \
              last_used_at, idle_ttl_s, expires_at",
-            "i, CAST(i AS BLOB), x'', x'', x'', 'session', 'full', 0, 0, 0, 5000, 1000",
+            "i, CAST(i AS BLOB), x'', x'', x'', x'', 'session', 'full', 0, 0, 0, 5000, 1000",
         );
         insert(
             "invites",

@@ -1,6 +1,6 @@
 //! Sessions: opened by logins and registrations, found by the hash of their token.
 
-use keybackup_protocol::{AccountId, EpochId};
+use keybackup_protocol::{AccountId, DeviceId, EpochId};
 use rand08::RngCore;
 use rand08::rngs::OsRng;
 
@@ -10,9 +10,17 @@ use crate::store::{NewSession, Session, StoreError, TokenHash};
 /// How old the noted last use may be before it is written again.
 const LAST_USE_STEP_S: i64 = 60;
 
-const OPEN: &str = "INSERT INTO sessions (id, token_hash, account_id, epoch_id, device_id, kind, \
-    scope, once, created_at, last_used_at, idle_ttl_s, expires_at) \
-    VALUES ($1, $2, $3, $4, $5, 'session', 'full', 0, $6, $6, $7, $8)";
+/// Most sessions of one device: each login opens one, and a device needs one or a few.
+const MAX_SESSIONS: i64 = 8;
+
+const OPEN: &str = "INSERT INTO sessions (id, token_hash, account_id, epoch_id, device_id, \
+    attempt, kind, scope, once, created_at, last_used_at, idle_ttl_s, expires_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, 'session', 'full', 0, $7, $7, $8, $9)";
+const BEYOND: &str = "DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions s \
+    WHERE s.account_id = $1 AND s.device_id = $2 AND s.kind = 'session' \
+    ORDER BY s.created_at DESC, s.last_used_at DESC, s.id LIMIT $3 OFFSET $4)";
+const END_ATTEMPT: &str = "DELETE FROM sessions \
+    WHERE account_id = $1 AND device_id = $2 AND attempt = $3 AND kind = 'session'";
 const FIND: &str = "SELECT s.id, s.account_id, s.epoch_id, s.device_id, a.current_epoch, \
     e.keyring_version, s.last_used_at \
     FROM sessions s JOIN accounts a ON a.id = s.account_id \
@@ -24,14 +32,18 @@ const HOLDS: &str = "SELECT id FROM sessions \
 const TOUCH: &str = "UPDATE sessions SET last_used_at = $1 WHERE id = $2 AND last_used_at <= $3";
 const END: &str = "DELETE FROM sessions WHERE id = $1";
 
-/// Opens a session. Its row number is random, so that none is ever given twice.
+/// Opens a session, and ends the oldest of its device beyond a few. Its row number is random, so
+/// that none is ever given twice.
 pub(crate) fn open(
     tx: &mut Tx<'_>,
     account: AccountId,
     epoch: EpochId,
     session: &NewSession,
+    attempt: &[u8; 16],
     now: i64,
 ) -> Result<(), StoreError> {
+    let beyond = values![&account, &session.device, 100 * MAX_SESSIONS, MAX_SESSIONS - 1];
+    tx.execute(BEYOND, beyond)?;
     let mut id = [0; 8];
     OsRng.try_fill_bytes(&mut id).map_err(|_| StoreError::from(RowsError::Random))?;
     let id = i64::from_le_bytes(id) & i64::MAX;
@@ -43,11 +55,23 @@ pub(crate) fn open(
             &account,
             &epoch,
             &session.device,
+            attempt,
             now,
             session.idle_ttl_s,
             session.expires_at
         ],
     )?;
+    Ok(())
+}
+
+/// Ends what an attempt has opened for a device.
+pub(crate) fn end_of_attempt(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    device: DeviceId,
+    attempt: &[u8; 16],
+) -> Result<(), StoreError> {
+    tx.execute(END_ATTEMPT, values![&account, &device, attempt])?;
     Ok(())
 }
 
