@@ -8,9 +8,10 @@ use crate::auth::throttle::Throttle;
 use crate::config::Settings;
 use crate::http::answer::AnswerMemory;
 use crate::http::body::Memory;
+use crate::http::peer::Network;
 use crate::http::pool::Pool;
 use crate::keyfile::ServerKey;
-use crate::store::Store;
+use crate::store::{AddressTag, Store};
 
 /// Memory that small and large bodies may take together, of who has not logged in.
 const STRANGERS_MEMORY_KIB: (u32, u32) = (8 * 1024, 16 * 1024);
@@ -44,7 +45,10 @@ pub struct Server {
     pub(crate) answers: AnswerMemory,
     /// Answers that are read from files.
     pub(crate) downloads: Pool,
-    pub(crate) throttle: Throttle,
+    /// Logins and registrations that strangers begin.
+    pub(crate) throttle: Throttle<Network>,
+    /// Logins that known devices begin.
+    pub(crate) known_throttle: Throttle<AddressTag>,
     pub(crate) dummy: DummyRecord,
     clock: Clock,
 }
@@ -64,6 +68,7 @@ impl Server {
             answers: AnswerMemory::new(ANSWERS_KIB.0, ANSWERS_KIB.1),
             downloads: Pool::new(DOWNLOADS.0, DOWNLOADS.1),
             throttle: Throttle::new(starts_per_hour),
+            known_throttle: Throttle::new(starts_per_hour),
             dummy: DummyRecord::new(),
             clock: Arc::new(system_clock),
         }

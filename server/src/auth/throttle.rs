@@ -1,48 +1,49 @@
 //! How many logins and registrations one network may begin: against guessing and flooding across
-//! many addresses, which the count against each address does not see.
+//! many addresses, which the count against each address does not see. Devices that an account
+//! knows count for their account, since strangers may share their network.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::ApiError;
-use crate::http::peer::Network;
 
-/// Networks that are remembered one by one. What comes when so many are under way counts as one.
-const MAX_NETWORKS: usize = 1 << 16;
+/// How many are remembered one by one. What comes when so many are under way counts as one.
+const MAX_STARTERS: usize = 1 << 16;
 const HOUR_US: i64 = 3_600_000_000;
 
-/// A bucket for each network, in memory; a restart empties them.
-pub(crate) struct Throttle {
+/// A bucket for each network or account, in memory; a restart empties them.
+pub(crate) struct Throttle<K> {
     /// Microseconds after which a bucket has room for one more.
     interval_us: i64,
-    buckets: Mutex<Buckets>,
+    buckets: Mutex<Buckets<K>>,
 }
 
-#[derive(Default)]
-struct Buckets {
+struct Buckets<K> {
     /// When each will be empty again, in unix microseconds.
-    empty_at: HashMap<Network, i64>,
+    empty_at: HashMap<K, i64>,
     /// The same of all that are not in the map.
     others_empty_at: i64,
 }
 
-impl Throttle {
-    /// Lets `starts_per_hour` through for one network: at once, or spread out.
+impl<K: Copy + Eq + Hash> Throttle<K> {
+    /// Lets `starts_per_hour` through for each: at once, or spread out.
     pub(crate) fn new(starts_per_hour: u64) -> Self {
         let interval_us = i64::try_from(HOUR_US.unsigned_abs() / starts_per_hour.max(1));
-        Self { interval_us: interval_us.unwrap_or(HOUR_US).max(1), buckets: Mutex::default() }
+        let buckets = Buckets { empty_at: HashMap::new(), others_empty_at: 0 };
+        Self { interval_us: interval_us.unwrap_or(HOUR_US).max(1), buckets: buckets.into() }
     }
 
     /// Counts a start at `now`, in unix seconds, or refuses it and says when to come again.
-    pub(crate) fn start(&self, network: Network, now: i64) -> Result<(), ApiError> {
+    pub(crate) fn start(&self, who: K, now: i64) -> Result<(), ApiError> {
         let now = now.saturating_mul(1_000_000);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let Buckets { empty_at, others_empty_at } = &mut *buckets;
-        if empty_at.len() >= MAX_NETWORKS && !empty_at.contains_key(&network) {
+        if empty_at.len() >= MAX_STARTERS && !empty_at.contains_key(&who) {
             empty_at.retain(|_, at| *at > now);
         }
-        let bucket = if empty_at.len() < MAX_NETWORKS || empty_at.contains_key(&network) {
-            empty_at.entry(network).or_insert(now)
+        let bucket = if empty_at.len() < MAX_STARTERS || empty_at.contains_key(&who) {
+            empty_at.entry(who).or_insert(now)
         } else {
             others_empty_at
         };
@@ -64,6 +65,7 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
+    use crate::http::peer::Network;
 
     fn network(n: u32) -> Network {
         IpAddr::V4(Ipv4Addr::from_bits(n)).into()
@@ -100,12 +102,12 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let throttle = Throttle::new(3);
-        let many = u32::try_from(MAX_NETWORKS).expect("fits");
+        let many = u32::try_from(MAX_STARTERS).expect("fits");
         for n in 0..many + 3 {
             assert_eq!(retry_after(throttle.start(network(n), 1000)), None);
         }
         assert_eq!(retry_after(throttle.start(network(many + 9), 1000)), Some(1200), "as one");
-        assert_eq!(throttle.buckets.lock().expect("no panic").empty_at.len(), MAX_NETWORKS);
+        assert_eq!(throttle.buckets.lock().expect("no panic").empty_at.len(), MAX_STARTERS);
         assert_eq!(retry_after(throttle.start(network(many + 9), 9000)), None);
         assert_eq!(throttle.buckets.lock().expect("no panic").empty_at.len(), 1, "forgotten");
     }

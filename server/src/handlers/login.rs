@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::http::answer::Answer;
 use crate::http::body::RequestBody;
 use crate::router::Call;
-use crate::store::{FinishedLogin, NewAttempt, StoreError};
+use crate::store::{AddressTag, Bucket, FinishedLogin, NewAttempt, StoreError};
 
 /// Largest body of either request, in bytes.
 const MAX_BYTES: usize = 4 * 1024;
@@ -27,12 +27,14 @@ pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Ans
     };
     let address = super::address(&request.email)?;
     let ke1 = Ke1::parse(&request.ke1.0)?;
-    call.server.throttle.start(call.peer, call.now)?;
     let (server, key) = (call.server, &*call.server.key);
+    let tag = key.address_tag(&address);
+    let bucket = DeviceCookie::bucket(request.device_cookie.as_deref());
+    count_start(call, tag, bucket).await?;
     let attempt = NewAttempt {
         id: random_id(),
-        address: key.address_tag(&address),
-        bucket: DeviceCookie::bucket(request.device_cookie.as_deref()),
+        address: tag,
+        bucket,
         epoch: request.epoch,
         now: call.now,
         expires_at: call.now + LOGIN_TICKET_TTL_S,
@@ -56,6 +58,18 @@ pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Ans
     let ticket =
         LoginTicket { attempt: id, subject, expires_at, state: started.state }.seal(key)?;
     Ok(Answer::json(StatusCode::OK, &LoginStarted { ke2: started.ke2.into(), ticket }))
+}
+
+/// Behind a proxy all clients are one network, and one stranger in it could keep everybody from
+/// logging in: so who shows a cookie of the account counts apart from the network.
+async fn count_start(call: &Call<'_>, address: AddressTag, bucket: Bucket) -> Result<(), ApiError> {
+    let server = call.server;
+    match bucket {
+        Bucket::Device(cookie) if server.store.knows_device(address, cookie).await? => {
+            server.known_throttle.start(address, call.now)
+        }
+        _ => server.throttle.start(call.peer, call.now),
+    }
 }
 
 /// `POST /login/finish`: one answer for everything that is wrong.

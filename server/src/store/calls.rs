@@ -13,9 +13,9 @@ use super::sql::{
     accounts, attempts, commit, devices, invites, personas, quota, sessions, uploads,
 };
 use super::{
-    Blob, BlobSource, Commit, CommitBytes, Credential, FinishedLogin, Invite, InviteTag,
-    LoginMaterial, NewAccount, NewAttempt, NewRegistration, NewUpload, PartWriter, Session,
-    SqlStore, Store, StoreError, TokenHash,
+    AddressTag, Blob, BlobSource, Commit, CommitBytes, Credential, FinishedLogin, Invite,
+    InviteTag, LoginMaterial, NewAccount, NewAttempt, NewRegistration, NewUpload, PartWriter,
+    Session, SqlStore, Store, StoreError, TokenHash,
 };
 
 #[async_trait::async_trait]
@@ -28,6 +28,14 @@ impl Store for SqlStore {
     async fn open_attempt(&self, attempt: NewAttempt) -> Result<Option<Credential>, StoreError> {
         let limits = self.0.limits;
         self.0.writer.run(move |tx| attempts::open_login(tx, &attempt, &limits)).await
+    }
+
+    async fn knows_device(
+        &self,
+        address: AddressTag,
+        cookie: [u8; 32],
+    ) -> Result<bool, StoreError> {
+        self.0.readers.run(move |tx| attempts::knows_device(tx, address, &cookie)).await
     }
 
     async fn finish_login(&self, login: FinishedLogin) -> Result<LoginMaterial, StoreError> {

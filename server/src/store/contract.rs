@@ -350,6 +350,11 @@ pub trait Store: Send + Sync + 'static {
     /// known and unknown addresses.
     async fn open_attempt(&self, attempt: NewAttempt) -> Result<Option<Credential>, StoreError>;
 
+    /// Whether a cookie (its SHA-256) is of a device of the account with an address. Counts
+    /// nothing and notes nothing; the same statements run for known and unknown addresses.
+    async fn knows_device(&self, address: AddressTag, cookie: [u8; 32])
+    -> Result<bool, StoreError>;
+
     /// Consumes the attempt and opens the session, in one transaction. An account has at most
     /// 100 devices: beyond them the one longest not in use is forgotten. A device has at most
     /// 8 sessions: beyond them the oldest ends.

@@ -220,7 +220,8 @@ CREATE TABLE session_personas (
 );
 
 -- Every OPRF evaluation, counted before it is made. `bucket` is empty for strangers, else the
--- cookie hash of a known device. `digest`: of what a registration was finished with.
+-- cookie hash of a known device. `digest`: of what a registration was finished with. `network`:
+-- keyed hash of where it came from (later).
 CREATE TABLE attempts (
   id           BYTEA  NOT NULL PRIMARY KEY,
   kind         TEXT   NOT NULL,
@@ -230,7 +231,8 @@ CREATE TABLE attempts (
   expires_at   BIGINT NOT NULL,
   finished_at  BIGINT,
   digest       BYTEA,
-  invite       BYTEA
+  invite       BYTEA,
+  network      BYTEA
 );
 CREATE INDEX attempts_by_bucket ON attempts (address, bucket, opened_at);
 CREATE INDEX attempts_by_expiry ON attempts (expires_at);

@@ -187,13 +187,23 @@ impl Running {
 
     /// Begins a login.
     pub(crate) async fn login_start(&self, email: &str, password: &str) -> (Reply, Pending) {
+        self.login_start_with(email, password, None).await
+    }
+
+    /// Begins a login with a device cookie.
+    pub(crate) async fn login_start_with(
+        &self,
+        email: &str,
+        password: &str,
+        device_cookie: Option<String>,
+    ) -> (Reply, Pending) {
         let started = ClientLogin::<Suite>::start(&mut OsRng, password.as_bytes()).expect("starts");
         let start = LoginStart {
             email: email.to_owned(),
             ke1: started.message.serialize().to_vec().into(),
             purpose: LoginPurpose::Session,
             epoch: None,
-            device_cookie: None,
+            device_cookie,
         };
         let reply = self.post("/login/start", &start).await;
         let address = email.parse().expect("an address");

@@ -125,6 +125,28 @@ async fn one_network_begins_so_many_an_hour() {
     assert_eq!(server.login_start(EMAIL, "guess").await.0.status, 200);
 }
 
+/// Behind a proxy everybody is one network: a stranger in it keeps no known device out.
+#[tokio::test]
+async fn a_known_device_does_not_share_its_networks_starts() {
+    let server = Running::with(|config| config.settings.starts_per_hour = 4).await;
+    let alice = server.register(EMAIL, "correct horse").await;
+    for _ in 0..2 {
+        assert_eq!(server.login_start("nobody@example.org", "guess").await.0.status, 200);
+    }
+    let cookie = Some(alice.session.device_cookie);
+    let foreign = Some(crate::auth::token::DeviceCookie::new().to_text());
+    for (email, cookie) in [(EMAIL, None), (EMAIL, foreign), ("bob@example.org", cookie.clone())] {
+        let (reply, _) = server.login_start_with(email, "guess", cookie).await;
+        assert_eq!((reply.status, reply.code().as_str()), (429, "too_many"), "{email}");
+    }
+    for _ in 0..4 {
+        let (reply, _) = server.login_start_with(EMAIL, "guess", cookie.clone()).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+    let (reply, _) = server.login_start_with(EMAIL, "guess", cookie).await;
+    assert_eq!(reply.status, 429, "its account has as many");
+}
+
 /// A repeated finish writes a session each time, so it counts as a start does.
 #[tokio::test]
 async fn repeated_finishes_are_counted_too() {

@@ -50,6 +50,7 @@ pub(crate) fn open_login(
         Bucket::Device(cookie) => cookie,
     };
     let known = devices::is_known(tx, account, cookie)?;
+    devices::note_use(tx, account, cookie)?;
     let bucket = if known { cookie } else { STRANGERS };
     refuse_too_many(tx, attempt.address, bucket, attempt.now, limits)?;
     tx.execute(
@@ -73,6 +74,16 @@ pub(crate) fn open_login(
             generation: row.at(3)?,
         })
     })
+}
+
+/// Whether a cookie is of a device of the account with an address.
+pub(crate) fn knows_device(
+    tx: &mut Tx<'_>,
+    address: AddressTag,
+    cookie: &[u8; 32],
+) -> Result<bool, StoreError> {
+    let account = account_of(tx, address)?.unwrap_or(NOBODY);
+    devices::is_known(tx, account, cookie)
 }
 
 /// Consumes a login attempt, if its record is still the one that it began with.

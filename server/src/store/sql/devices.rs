@@ -79,16 +79,23 @@ pub(crate) fn add(
     Ok(())
 }
 
-/// Whether a cookie is of one of the account's devices. The newest of a device, once shown,
-/// ends the one before it. The same statements run whatever the answer.
+/// Whether a cookie is of one of the account's devices.
 pub(crate) fn is_known(
     tx: &mut Tx<'_>,
     account: AccountId,
     cookie: &[u8],
 ) -> Result<bool, StoreError> {
-    let known = tx.row(IS_KNOWN, values![&account, cookie], |_| Ok(()))?.is_some();
+    Ok(tx.row(IS_KNOWN, values![&account, cookie], |_| Ok(()))?.is_some())
+}
+
+/// The newest cookie of a device, once shown, ends the one before it.
+pub(crate) fn note_use(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    cookie: &[u8],
+) -> Result<(), StoreError> {
     tx.execute(NOTE_USE, values![&account, cookie])?;
-    Ok(known)
+    Ok(())
 }
 
 /// Makes or finds the row of a device that logs in, and keeps the hash of its new cookie.
