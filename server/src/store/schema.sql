@@ -187,6 +187,7 @@ CREATE TABLE devices (
   PRIMARY KEY (account_id, id)
 );
 CREATE INDEX devices_by_cookie ON devices (account_id, cookie);
+CREATE INDEX devices_by_previous_cookie ON devices (account_id, previous_cookie);
 
 -- `kind`: session | grant | token (later); `scope`: full | pull | push | … (later); `once` ends
 -- with its first use of that kind (later). `attempt`: the login or registration that it came of.

@@ -22,10 +22,13 @@ const NOTE_LOGIN: &str = "INSERT INTO devices \
     ON CONFLICT (account_id, id) \
     DO UPDATE SET previous_cookie = COALESCE(devices.previous_cookie, devices.cookie), \
     cookie = excluded.cookie, last_login_at = excluded.last_login_at";
-const IS_KNOWN: &str = "SELECT created_at FROM devices \
-    WHERE account_id = $1 AND (cookie = $2 OR previous_cookie = $2)";
+// Two looks into an index each: one statement for both would go through all of the account's
+// devices, and its time tell whether there are any.
+const IS_NEWEST: &str = "SELECT created_at FROM devices WHERE account_id = $1 AND cookie = $2";
+const IS_PREVIOUS: &str = "SELECT created_at FROM devices \
+    WHERE account_id = $1 AND previous_cookie = $2";
 const NOTE_USE: &str = "UPDATE devices SET previous_cookie = NULL \
-    WHERE account_id = $1 AND cookie = $2 AND previous_cookie IS NOT NULL";
+    WHERE account_id = $1 AND cookie = $2";
 const PUT: &str = "UPDATE devices SET revision = $1, sealed = $2 \
     WHERE account_id = $3 AND id = $4 AND revision < $1";
 const ONE: &str = "SELECT id, revision, sealed FROM devices \
@@ -79,13 +82,15 @@ pub(crate) fn add(
     Ok(())
 }
 
-/// Whether a cookie is of one of the account's devices.
+/// Whether a cookie is of one of the account's devices. The same work whatever the answer.
 pub(crate) fn is_known(
     tx: &mut Tx<'_>,
     account: AccountId,
     cookie: &[u8],
 ) -> Result<bool, StoreError> {
-    Ok(tx.row(IS_KNOWN, values![&account, cookie], |_| Ok(()))?.is_some())
+    let newest = tx.row(IS_NEWEST, values![&account, cookie], |_| Ok(()))?.is_some();
+    let previous = tx.row(IS_PREVIOUS, values![&account, cookie], |_| Ok(()))?.is_some();
+    Ok(newest | previous)
 }
 
 /// The newest cookie of a device, once shown, ends the one before it.
@@ -183,4 +188,28 @@ pub(crate) fn records_bytes(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, 
 
 fn read(row: &Row<'_>) -> Result<DeviceRecord, StoreError> {
     Ok(DeviceRecord { id: row.at(0)?, revision: row.at(1)?, sealed: row.at(2)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    /// Neither reads the rows of an account's devices, so that no time tells how many there are.
+    #[test]
+    fn cookies_are_found_by_both_columns_of_an_index() {
+        let connection = Connection::open_in_memory().expect("opens");
+        connection.execute_batch(include_str!("../schema.sql")).expect("makes the schema");
+        for sql in [IS_NEWEST, IS_PREVIOUS, NOTE_USE] {
+            let plan: String = connection
+                .query_row(&format!("EXPLAIN QUERY PLAN {sql}"), [[0; 16], [0; 16]], |row| {
+                    row.get(3)
+                })
+                .expect("explains");
+            let both = plan.contains("(account_id=? AND cookie=?)")
+                || plan.contains("(account_id=? AND previous_cookie=?)");
+            assert!(both, "{plan}");
+        }
+    }
 }
