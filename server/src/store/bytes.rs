@@ -26,7 +26,7 @@ use super::directory::{sync_directory, tighten};
 use super::lost::{LOST, Lost, system_time};
 use super::part_reader::file_chunks;
 use super::part_writer::ObjectWriter;
-use super::reserve::Reserved;
+use super::reserve::{Reserved, file_bytes};
 use super::{OpenError, Part, StoreError};
 
 /// Bytes of a part's name, which is twice as many hexadecimal digits. The first digit is also
@@ -71,7 +71,7 @@ impl Parts {
             return Err(StoreError::Full);
         }
         let name = random_name()?;
-        if !self.reserved.add(&name, account, announced_bytes, room_bytes) {
+        if !self.reserved.add(&name, account, file_bytes(announced_bytes), room_bytes) {
             return Err(StoreError::Quota);
         }
         match self.objects.put_multipart(&location(&name)?).await {

@@ -284,7 +284,8 @@ pub struct Invite {
 #[derive(Debug, Clone, Copy)]
 pub struct StoreLimits {
     /// Bytes that one account may hold: blobs, waiting uploads, labels with their rows, index
-    /// and device records. Removing a persona may go beyond it by a bounded reserve.
+    /// and device records; what lies in a file counts for 4,096 bytes at least, and 256 more. At
+    /// most 100 uploads wait. Removing a persona may go beyond it by a bounded reserve.
     pub quota_bytes: u64,
     /// Personas of one account, removed ones included.
     pub personas: u64,

@@ -6,6 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keybackup_protocol::AccountId;
 
+/// What a part counts for: its file takes a block and an inode, however few its bytes are.
+pub(crate) fn file_bytes(bytes: u64) -> u64 {
+    bytes.max(4096).saturating_add(256)
+}
+
 /// What is on its way. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Reserved(Arc<Mutex<HashMap<String, Reservation>>>);

@@ -23,9 +23,10 @@ CREATE TABLE accounts (
 );
 
 -- `origin`: registration | mail (later). `held_bytes`: blobs and labels of the epoch's personas,
--- 256 bytes for each version's row, waiting uploads, the index, device records; `personas`: how
--- many, removed ones included; `listed_bytes`: the index, and the newest label of each persona with
--- 128 bytes for its row. These are what the quota looks at.
+-- 256 bytes for each version's row, waiting uploads (what lies in a file as a block and 256 bytes at
+-- least), the index, device records; `personas`: how many, removed ones included; `listed_bytes`:
+-- the index, and the newest label of each persona with 128 bytes for its row. These are what the
+-- quota looks at.
 CREATE TABLE epochs (
   account_id       BYTEA  NOT NULL REFERENCES accounts (id),
   id               BYTEA  NOT NULL,
@@ -154,6 +155,7 @@ CREATE TABLE uploads (
   expires_at       BIGINT NOT NULL,
   FOREIGN KEY (account_id, epoch_id) REFERENCES epochs (account_id, id)
 );
+CREATE INDEX uploads_by_account ON uploads (account_id);
 CREATE INDEX uploads_by_expiry ON uploads (expires_at);
 
 -- Objects in the object store, each of an upload or of a blob: committing an upload only

@@ -47,7 +47,7 @@ where
             change_nothing_when_refused, keep_accounts_apart;
         reads: list_one_snapshot, page_labels, cut_labels_at_a_mebibyte, give_ranges, are_gone_when_they_should_be,
             trash_and_take_out;
-        parts: hold_large_blobs, become_uploads, check_lengths, count_to_the_quota,
+        parts: hold_large_blobs, become_uploads, check_lengths, count_to_the_quota, count_as_files,
             go_when_nobody_names_them;
         retention: keeps_the_newest_twenty, keeps_the_recent, keeps_what_a_label_names,
             drops_the_removed_after_thirty_days, drops_the_expired;

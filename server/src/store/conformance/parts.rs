@@ -138,6 +138,30 @@ pub(super) async fn count_to_the_quota(store: &dyn Store) {
     assert_refused!(begin(10_000).await, StoreError::Quota);
 }
 
+/// Files are few and not free, however small they are.
+pub(super) async fn count_as_files(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    for n in 0..100 {
+        let upload = new_upload(&user, n, user.part(b"x").await);
+        store.add_upload(upload).await.expect("keeps it");
+    }
+    let many = new_upload(&user, 100, user.part(b"x").await);
+    assert_refused!(store.add_upload(many).await, StoreError::Quota);
+    // Besides, index and device record of the registration, and 256 for the file itself.
+    let rest = LIMITS.quota_bytes - 4096 - 1 - 256;
+    user.room(rest - 100 * 4352).await.expect("is free");
+    assert_refused!(user.room(rest - 100 * 4352 + 1).await, StoreError::Quota);
+    // What becomes a blob goes on counting so, until that is dropped.
+    user.commit(push_upload(&user, 0, 1, 1, UploadId::from_bytes([0; 16]))).await;
+    store.sweep(NOW + DAY_S).await.expect("sweeps");
+    let rest = LIMITS.quota_bytes - 7 - 1 - 256 - (7 + 256);
+    user.room(rest - 4352).await.expect("is free");
+    assert_refused!(user.room(rest - 4352 + 1).await, StoreError::Quota);
+    user.commit(user.removal(persona(1), 1, 2)).await;
+    store.sweep(NOW + 31 * DAY_S).await.expect("sweeps");
+    user.room(rest - (7 + 256)).await.expect("all of it is free again");
+}
+
 pub(super) async fn go_when_nobody_names_them(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let named = user.part(&content(70_000)).await;

@@ -59,8 +59,8 @@ pub(super) async fn keeps_what_a_label_names(store: &dyn Store) {
 pub(super) async fn drops_the_removed_after_thirty_days(store: &dyn Store) {
     let user = User::register(store, 1).await;
     push_versions(&user, 2).await;
-    // Two labels with their rows, index, device record, and 200 bytes of content.
-    let room = LIMITS.quota_bytes - 2 * (7 + 256) - 7 - 1 - 200;
+    // Two labels with their rows, index, device record, 200 bytes of content, and 256 for a file.
+    let room = LIMITS.quota_bytes - 2 * (7 + 256) - 7 - 1 - 200 - 256;
     let begin = async |bytes| user.room(bytes).await;
     begin(room).await.expect("begins");
     assert_refused!(begin(room + 1).await, StoreError::Quota);

@@ -5,7 +5,8 @@ use keybackup_protocol::EpochId;
 use super::proposal::{Content, NewBlob, Proposal, Source};
 use super::quota::{self, Change, LISTED_ROW_BYTES, VERSION_ROW_BYTES};
 use super::{sessions, uploads};
-use crate::store::tx::{Tx, length, values};
+use crate::store::reserve::file_bytes;
+use crate::store::tx::{Tx, count, length, values};
 use crate::store::{Part, StoreError, StoreLimits};
 
 const CURRENT: &str = "SELECT a.current_epoch, e.keyring_version FROM accounts a \
@@ -188,7 +189,7 @@ fn add_blob(tx: &mut Tx<'_>, proposal: &Proposal, blob: &NewBlob) -> Result<i64,
         Source::Row(_) => Ok(blob.bytes),
         Source::Part(part) => {
             add_part(tx, proposal, part, blob.bytes)?;
-            Ok(blob.bytes)
+            count(file_bytes(part.bytes))
         }
         Source::Upload(upload) => {
             uploads::consume(tx, proposal, *upload, blob)?;

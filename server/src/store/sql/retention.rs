@@ -7,7 +7,8 @@
 use keybackup_protocol::{AccountId, PersonaId};
 
 use crate::store::StoreError;
-use crate::store::tx::{Row, Tx, values};
+use crate::store::reserve::file_bytes;
+use crate::store::tx::{Row, Tx, Value, count, values};
 
 /// How long a superseded version, or a removed persona, keeps its bytes.
 pub(crate) const KEEP_S: i64 = 30 * 24 * 60 * 60;
@@ -17,10 +18,9 @@ const KEEP_VERSIONS: i64 = 20;
 const BATCH: i64 = 100;
 
 const OVER_UPLOADS: &str = "SELECT id FROM uploads WHERE expires_at <= $1 LIMIT $2";
-const FREE_UPLOAD: &str = "UPDATE epochs SET held_bytes = held_bytes - \
-    (SELECT bytes FROM uploads WHERE uploads.id = $1) \
-    WHERE (account_id, id) IN (SELECT account_id, epoch_id FROM uploads WHERE uploads.id = $1)";
-const UPLOAD_PARTS: &str = "DELETE FROM blob_parts WHERE upload_id = $1 RETURNING name";
+const FREE_UPLOAD: &str = "UPDATE epochs SET held_bytes = held_bytes - $1 \
+    WHERE (account_id, id) IN (SELECT account_id, epoch_id FROM uploads WHERE uploads.id = $2)";
+const UPLOAD_PARTS: &str = "DELETE FROM blob_parts WHERE upload_id = $1 RETURNING name, bytes";
 const UPLOAD: &str = "DELETE FROM uploads WHERE id = $1";
 
 /// The blobs that are over: `$1` = now - `KEEP_S`, `$2` = `KEEP_VERSIONS`. What is locked goes
@@ -69,7 +69,7 @@ const FREE_BLOB: &str = "UPDATE epochs SET held_bytes = held_bytes - $1 \
     WHERE account_id = $2 AND id = (SELECT epoch_id FROM personas p \
     WHERE p.account_id = $2 AND p.id = $3)";
 const BLOB_PARTS: &str = "DELETE FROM blob_parts \
-    WHERE account_id = $1 AND persona_id = $2 AND version = $3 RETURNING name";
+    WHERE account_id = $1 AND persona_id = $2 AND version = $3 RETURNING name, bytes";
 const BLOB: &str = "DELETE FROM blobs WHERE account_id = $1 AND persona_id = $2 AND version = $3";
 
 const NAMED_PARTS: &str = "SELECT COUNT(*) FROM blob_parts";
@@ -80,11 +80,27 @@ pub(crate) fn drop_uploads(tx: &mut Tx<'_>, now: i64) -> Result<(Vec<String>, bo
     let over = tx.rows(OVER_UPLOADS, values![now, BATCH], |row| row.at::<[u8; 16]>(0))?;
     let mut parts = Vec::new();
     for id in &over {
-        parts.extend(tx.rows(UPLOAD_PARTS, values![id], |row| row.at(0))?);
-        tx.execute(FREE_UPLOAD, values![id])?;
+        let held = take_parts(tx, UPLOAD_PARTS, values![id], &mut parts)?;
+        tx.execute(FREE_UPLOAD, values![held, id])?;
         tx.execute(UPLOAD, values![id])?;
     }
     Ok((parts, is_batch(over.len())))
+}
+
+/// Deletes the rows of parts; notes their names, and returns what they counted for.
+fn take_parts(
+    tx: &mut Tx<'_>,
+    sql: &'static str,
+    of: &[Value<'_>],
+    names: &mut Vec<String>,
+) -> Result<i64, StoreError> {
+    let parts = tx.rows(sql, of, |row| Ok((row.at::<String>(0)?, row.at::<u64>(1)?)))?;
+    let mut held = 0;
+    for (name, bytes) in parts {
+        names.push(name);
+        held += count(file_bytes(bytes))?;
+    }
+    Ok(held)
 }
 
 /// Names a blob among all.
@@ -137,9 +153,10 @@ pub(crate) fn drop_blobs(
         let blob = values![account, persona, row_version(*version)];
         let still = [values![now - KEEP_S, KEEP_VERSIONS].as_slice(), blob].concat();
         let Some(bytes) = tx.row(STILL_OVER, &still, |row| row.at::<i64>(0))? else { continue };
-        names.extend(tx.rows(BLOB_PARTS, blob, |row| row.at(0))?);
+        let in_files = take_parts(tx, BLOB_PARTS, blob, &mut names)?;
         tx.execute(BLOB, blob)?;
-        tx.execute(FREE_BLOB, values![bytes, account, persona])?;
+        let held = if in_files > 0 { in_files } else { bytes };
+        tx.execute(FREE_BLOB, values![held, account, persona])?;
     }
     Ok(names)
 }

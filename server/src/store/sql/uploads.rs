@@ -5,9 +5,14 @@ use keybackup_protocol::UploadId;
 use super::proposal::{NewBlob, Proposal};
 use super::quota::{self, Change};
 use super::sessions;
+use crate::store::reserve::file_bytes;
 use crate::store::tx::{Tx, count, values};
 use crate::store::{NewUpload, StoreError, StoreLimits};
 
+/// Most uploads of one account that wait for their commits.
+const MAX_WAITING: i64 = 100;
+
+const WAITING: &str = "SELECT COUNT(*) FROM uploads WHERE account_id = $1";
 const ADD: &str = "INSERT INTO uploads (id, account_id, epoch_id, announced_bytes, bytes, \
     blake3, created_at, completed_at, expires_at) \
     SELECT $1, a.id, a.current_epoch, $2, $2, $3, $4, $4, $5 FROM accounts a WHERE a.id = $6";
@@ -26,8 +31,13 @@ pub(crate) fn add(
     limits: &StoreLimits,
 ) -> Result<(), StoreError> {
     sessions::require(tx, upload.session, upload.now)?;
+    let waiting = tx.row(WAITING, values![&upload.account], |row| row.at::<i64>(0))?;
+    if waiting.is_some_and(|waiting| waiting >= MAX_WAITING) {
+        return Err(StoreError::Quota);
+    }
     let bytes = count(upload.part.bytes)?;
-    quota::hold(tx, upload.account, Change { bytes, ..Change::default() }, limits)?;
+    let held = count(file_bytes(upload.part.bytes))?;
+    quota::hold(tx, upload.account, Change { bytes: held, ..Change::default() }, limits)?;
     tx.execute(
         ADD,
         values![&upload.id, bytes, &upload.blake3, upload.now, upload.expires_at, &upload.account],
