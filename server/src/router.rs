@@ -19,6 +19,7 @@ use crate::handlers::{
 use crate::http::answer::{Answer, Tracked};
 use crate::http::body::RequestBody;
 use crate::http::cors;
+use crate::http::pace::Holding;
 use crate::http::peer::{Network, Owner};
 use crate::log::RequestLog;
 use crate::state::Server;
@@ -159,6 +160,7 @@ impl Call<'_> {
 pub(crate) async fn answer(
     server: Arc<Server>,
     peer: Network,
+    holding: Holding,
     request: Request<Incoming>,
 ) -> Result<Response<Tracked>, Infallible> {
     let (parts, incoming) = request.into_parts();
@@ -193,7 +195,7 @@ pub(crate) async fn answer(
     if (parts.headers.contains_key(EXPECT) && body.left() > 0) || !body.finish().await {
         answer.headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(answer.into_response(log))
+    Ok(answer.paced(&holding).into_response(log))
 }
 
 /// The one match.

@@ -18,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::http::answer::busy_bytes;
 use crate::http::guard::{Guard, GuardTimes};
+use crate::http::pace::Holding;
 use crate::http::peer::Network;
 use crate::router;
 use crate::state::Server;
@@ -96,8 +97,12 @@ async fn connection(
         tracing::debug!(error = &error as &dyn std::error::Error, "set_tcp_notsent_lowat failed");
     }
     let times = server.settings.timeouts;
-    let guard = Guard::new(stream, GuardTimes { head: times.head, write: times.write });
-    let service = service_fn(move |request| router::answer(Arc::clone(&server), peer, request));
+    let holding = Holding::default();
+    let guard_times = GuardTimes { head: times.head, write: times.write };
+    let guard = Guard::new(stream, guard_times, holding.clone());
+    let service = service_fn(move |request| {
+        router::answer(Arc::clone(&server), peer, holding.clone(), request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // From the end of one answer to the end of the next head: the limit on keeping alive.

@@ -45,14 +45,14 @@ pub(crate) async fn read(call: &Call<'_>, persona: PersonaId) -> Result<Answer, 
     let bytes = range.end - range.start;
     answer.body = if call.parts.method == Method::HEAD {
         // The length is told and nothing is read.
-        Content::Stream { bytes, stream: Box::pin(Nothing), permit: None }
+        Content::Stream { bytes, stream: Box::pin(Nothing), permit: None, held: None }
     } else {
         // What lies in a row is in memory already.
         let from_file = blob.bytes > ROW_BYTES as u64;
         let downloads = &call.server.downloads;
         let owner = Owner::Account(session.account);
         let permit = if from_file { Some(downloads.take(owner, 1).await?) } else { None };
-        Content::Stream { bytes, stream: store.read(&blob, range).await?, permit }
+        Content::Stream { bytes, stream: store.read(&blob, range).await?, permit, held: None }
     };
     Ok(answer)
 }

@@ -14,6 +14,7 @@ use keybackup_protocol::limits::MAX_ANSWER_BYTES;
 use serde::Serialize;
 
 use super::head::HeadError;
+use super::pace::{self, Holding};
 use super::peer::Owner;
 use super::pool::{Permit, Pool};
 use crate::error::ApiError;
@@ -41,8 +42,9 @@ pub(crate) enum Content {
         bytes: u64,
         stream: BoxStream<'static, Result<Bytes, StoreError>>,
         /// Its place among those that read files, if it does.
-        #[expect(dead_code, reason = "its drop gives the place back")]
         permit: Option<Permit>,
+        /// What tells the connection of that.
+        held: Option<pace::Held>,
     },
 }
 
@@ -126,6 +128,19 @@ impl Answer {
         self
     }
 
+    /// Tells the connection while the answer holds memory or a place that others wait for.
+    pub(crate) fn paced(mut self, holding: &Holding) -> Self {
+        match &mut self.body {
+            Content::Whole(bytes) if bytes.len() > PIECE_BYTES => {
+                let paced = Paced { bytes: std::mem::take(bytes), _held: holding.begin() };
+                *bytes = Bytes::from_owner(paced);
+            }
+            Content::Stream { permit: Some(_), held, .. } => *held = Some(holding.begin()),
+            _ => {}
+        }
+        self
+    }
+
     /// What hyper sends; its end is the request's line in the log.
     pub(crate) fn into_response(mut self, mut log: RequestLog) -> Response<Tracked> {
         self.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -142,6 +157,18 @@ impl Answer {
 struct Held {
     bytes: Bytes,
     _room: Room,
+}
+
+/// Bytes that are sent at a pace, to the last slice.
+struct Paced {
+    bytes: Bytes,
+    _held: pace::Held,
+}
+
+impl AsRef<[u8]> for Paced {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// The memory that JSON answers may take together until they are sent, the smallest apart.

@@ -15,10 +15,11 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use hyper::rt::ReadBufCursor;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::answer::refusal_bytes;
 use super::head::{self, HeadError};
+use super::pace::{AnswerPace, Holding};
 
 /// Bytes read from the socket at once. On the stack, so that an idle connection holds none.
 const READ_BYTES: usize = 16 * 1024;
@@ -53,8 +54,9 @@ pub(crate) struct Guard<Io> {
     pending: BytesMut,
     /// Runs while a head is under way.
     head_timer: Option<Pin<Box<Sleep>>>,
-    /// Runs while the client takes nothing.
-    write_timer: Option<Pin<Box<Sleep>>>,
+    /// Runs while the client takes nothing, and when that began.
+    write_timer: Option<(Instant, Pin<Box<Sleep>>)>,
+    pace: AnswerPace,
     /// Written before the connection is shut down.
     refusal: Bytes,
     /// Whether the client may still be sending what nobody will read.
@@ -64,7 +66,7 @@ pub(crate) struct Guard<Io> {
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> Guard<Io> {
     /// Guards a connection that was just accepted.
-    pub(crate) fn new(io: Io, times: GuardTimes) -> Self {
+    pub(crate) fn new(io: Io, times: GuardTimes, holding: Holding) -> Self {
         Self {
             io,
             times,
@@ -72,6 +74,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Guard<Io> {
             pending: BytesMut::new(),
             head_timer: Some(Box::pin(sleep(times.head))),
             write_timer: None,
+            pace: AnswerPace::new(holding, times.write),
             refusal: Bytes::new(),
             unread: false,
             linger: None,
@@ -173,20 +176,40 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Guard<Io> {
         }
     }
 
-    /// Ends a connection whose client takes nothing.
+    /// Ends a connection whose client takes nothing, or too little of what others wait behind.
     fn poll_stalled<T>(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.write_timer = None;
+            if let Some((since, _)) = self.write_timer.take()
+                && let Some(pace) = self.pace.current()
+            {
+                pace.waited(since.elapsed());
+            }
             return written;
         }
-        let deadline = self.times.write;
-        let timer = self.write_timer.get_or_insert_with(|| Box::pin(sleep(deadline)));
+        let left = self.pace.current().map_or(Duration::MAX, |pace| pace.left());
+        let deadline = self.times.write.min(left);
+        let (_, timer) =
+            self.write_timer.get_or_insert_with(|| (Instant::now(), Box::pin(sleep(deadline))));
         ready!(timer.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// The same, and counts what went.
+    fn poll_sent(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(count)) = &written
+            && let Some(pace) = self.pace.current()
+        {
+            pace.came(*count as u64);
+        }
+        self.poll_stalled(cx, written)
     }
 }
 
@@ -232,7 +255,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for Guard<Io> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write(cx, bytes);
-        this.poll_stalled(cx, written)
+        this.poll_sent(cx, written)
     }
 
     fn poll_write_vectored(
@@ -242,7 +265,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for Guard<Io> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write_vectored(cx, slices);
-        this.poll_stalled(cx, written)
+        this.poll_sent(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -273,5 +296,51 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for Guard<Io> {
             ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
         }
         if this.unread { this.poll_linger(cx) } else { Poll::Ready(Ok(())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use hyper::rt::Write as _;
+    use tokio::io::{AsyncReadExt as _, duplex};
+    use tokio::time::{interval, timeout};
+
+    use super::*;
+
+    /// A client that takes something all the time, so many bytes in twenty milliseconds; how it
+    /// ends within a second and a half.
+    async fn end_of(bytes: usize, is_held: bool) -> Option<io::ErrorKind> {
+        let (mut client, server) = duplex(1024);
+        let holding = Holding::default();
+        let _held = is_held.then(|| holding.begin());
+        let write = Duration::from_millis(300);
+        let mut guard = Guard::new(server, GuardTimes { head: write, write }, holding);
+        let reader = tokio::spawn(async move {
+            let mut pause = interval(Duration::from_millis(20));
+            let mut piece = vec![0; bytes];
+            while client.read(&mut piece).await.is_ok_and(|count| count > 0) {
+                pause.tick().await;
+            }
+        });
+        let send = async {
+            loop {
+                let sent = poll_fn(|cx| Pin::new(&mut guard).poll_write(cx, &[7; 1024])).await;
+                if let Err(error) = sent {
+                    break error.kind();
+                }
+            }
+        };
+        let end = timeout(Duration::from_millis(1500), send).await.ok();
+        reader.abort();
+        end
+    }
+
+    #[tokio::test]
+    async fn a_trickle_does_not_hold_what_others_wait_for() {
+        assert_eq!(end_of(64, true).await, Some(io::ErrorKind::TimedOut), "3 KiB/s");
+        assert_eq!(end_of(1024, true).await, None, "50 KiB/s");
+        assert_eq!(end_of(64, false).await, None, "nobody waits for it");
     }
 }

@@ -7,7 +7,7 @@ pub(crate) mod conditional;
 pub(crate) mod cors;
 pub(crate) mod guard;
 pub(crate) mod head;
-mod pace;
+pub(crate) mod pace;
 pub(crate) mod peer;
 pub(crate) mod pool;
 pub(crate) mod range;
