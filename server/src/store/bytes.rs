@@ -21,6 +21,7 @@ use object_store::path::Path as Location;
 use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt as _};
 use rand08::RngCore as _;
 use rand08::rngs::OsRng;
+use rustix::fs::StatVfsMountFlags;
 
 use super::directory::{sync_directory, tighten};
 use super::lost::{LOST, Lost, system_time};
@@ -32,6 +33,9 @@ use super::{OpenError, Part, StoreError};
 /// Bytes of a part's name, which is twice as many hexadecimal digits. The first digit is also
 /// the directory that it lies in.
 const NAME_BYTES: usize = size_of::<u128>();
+
+/// A disk with less room than that is full, as health goes.
+const LEAST_FREE_BYTES: u64 = 1024 * 1024;
 
 /// All parts of a data directory. Clones share it.
 #[derive(Clone)]
@@ -198,9 +202,24 @@ impl Parts {
             .map_err(|error| StoreError::Bytes(Box::new(error)))
     }
 
+    /// Whether a part could be written.
+    pub(crate) async fn probe(&self) -> Result<(), StoreError> {
+        if self.free_bytes()? < LEAST_FREE_BYTES {
+            return Err(StoreError::Full);
+        }
+        let root = self.root.clone();
+        tokio::task::spawn_blocking(move || fs::read_dir(root).map(drop))
+            .await
+            .map_err(|error| StoreError::Bytes(Box::new(error)))?
+            .map_err(|error| StoreError::Bytes(Box::new(error)))
+    }
+
     fn free_bytes(&self) -> Result<u64, StoreError> {
-        let disk = rustix::fs::statvfs(&self.root)
-            .map_err(|error| StoreError::Bytes(Box::new(io::Error::from(error))))?;
+        let failed = |error: io::Error| StoreError::Bytes(Box::new(error));
+        let disk = rustix::fs::statvfs(&self.root).map_err(|error| failed(error.into()))?;
+        if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
+            return Err(failed(io::ErrorKind::ReadOnlyFilesystem.into()));
+        }
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 }

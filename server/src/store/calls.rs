@@ -22,7 +22,13 @@ use super::{
 impl Store for SqlStore {
     async fn health(&self) -> Result<(), StoreError> {
         self.0.readers.run(accounts::look).await?;
-        self.0.writer.run(accounts::look).await
+        if !self.0.probe.is_due() {
+            return self.0.writer.run(accounts::look).await;
+        }
+        self.0.writer.run(accounts::probe).await?;
+        self.0.parts.probe().await?;
+        self.0.probe.passed();
+        Ok(())
     }
 
     async fn open_attempt(&self, attempt: NewAttempt) -> Result<Option<Credential>, StoreError> {

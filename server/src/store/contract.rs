@@ -344,7 +344,8 @@ pub enum StoreError {
 /// What the server keeps. See the promises at the top of this file.
 #[async_trait::async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Whether rows can be read and written.
+    /// Whether rows can be read and written, and parts be written. What was tried with success
+    /// some seconds ago is not tried again.
     async fn health(&self) -> Result<(), StoreError>;
 
     /// Counts and opens a login attempt, then finds the credential. The same statements run for

@@ -14,6 +14,7 @@ mod directory;
 mod lost;
 mod part_reader;
 mod part_writer;
+mod probe;
 mod reserve;
 mod sql;
 mod sqlite;
@@ -37,6 +38,7 @@ pub(crate) use sql::personas::LABELS_BYTES;
 pub use tx::RowsError;
 
 use self::bytes::Parts;
+use probe::Probe;
 use rusqlite::Connection;
 use sqlite::migrate::{MIGRATIONS, check, migrate};
 use sqlite::open::{Purpose, open};
@@ -122,6 +124,7 @@ struct Inner {
     writer: Writer,
     parts: Parts,
     limits: StoreLimits,
+    probe: Probe,
     /// Whether a sweep has begun since the store was opened.
     swept: AtomicBool,
 }
@@ -178,6 +181,7 @@ impl SqlStore {
         let readers = Readers::start(connections).map_err(io)?;
         let reopen = Box::new(move || open(&path, Purpose::Write));
         let writer = Writer::start(connection, reopen).map_err(io)?;
-        Ok(Self(Arc::new(Inner { readers, writer, parts, limits, swept: AtomicBool::new(false) })))
+        let (probe, swept) = (Probe::default(), AtomicBool::new(false));
+        Ok(Self(Arc::new(Inner { readers, writer, parts, limits, probe, swept })))
     }
 }

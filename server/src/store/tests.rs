@@ -43,6 +43,24 @@ async fn what_was_acknowledged_is_there_after_opening_again() {
     assert!(user.session(NOW).await.is_some());
 }
 
+/// A disk that takes nothing more can still be read.
+#[tokio::test]
+async fn a_store_that_can_only_be_read_is_not_healthy() {
+    let (store, dir) = fresh();
+    let database = rusqlite::Connection::open(dir.path().join(super::DATABASE)).expect("opens");
+    let refuse = "CREATE TRIGGER full BEFORE INSERT ON meta BEGIN SELECT RAISE(ABORT, 'full'); END";
+    database.execute_batch(refuse).expect("makes it");
+    assert!(store.health().await.is_err(), "no row is taken");
+    database.execute_batch("DROP TRIGGER full").expect("drops it");
+    let (blobs, elsewhere) = (dir.path().join("blobs"), dir.path().join("elsewhere"));
+    std::fs::rename(&blobs, &elsewhere).expect("moves");
+    assert!(store.health().await.is_err(), "no part is taken");
+    std::fs::rename(&elsewhere, &blobs).expect("moves back");
+    store.health().await.expect("is healthy");
+    database.execute_batch(refuse).expect("makes it");
+    store.health().await.expect("and was, a moment ago");
+}
+
 #[tokio::test]
 async fn another_key_is_refused() {
     let (store, dir) = fresh();
