@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use opaque_ke::ServerSetup;
+use rand08::RngCore as _;
 use rand08::rngs::OsRng;
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -141,11 +142,7 @@ fn fresh_pair(id: u32) -> KeyPair {
 
 /// Writes a file that appears under its name whole, durable and only if none is there.
 fn publish(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let staging = staging(path);
+    let staging = staging(path)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staging)?;
     let published = file
         .write_all(contents)
@@ -154,14 +151,44 @@ fn publish(path: &Path, contents: &[u8]) -> io::Result<()> {
     fs::remove_file(&staging)?;
     match published {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => File::open(directory)?.sync_all(),
+        _ => File::open(directory(path))?.sync_all(),
     }
 }
 
-fn staging(path: &Path) -> PathBuf {
+/// A name that nothing has: a process id comes again after a crash.
+fn staging(path: &Path) -> io::Result<PathBuf> {
+    let mut random = [0; 8];
+    OsRng.try_fill_bytes(&mut random).map_err(|_| io::Error::other("no random bytes"))?;
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    name.into()
+    name.push(format!(".{:016x}.new", u64::from_be_bytes(random)));
+    Ok(name.into())
+}
+
+/// Removes what a process that was stopped while it made the file has left: a copy of secrets.
+pub(super) fn remove_staged(path: &Path) -> io::Result<()> {
+    let Some(name) = path.file_name() else { return Ok(()) };
+    let before = [name.as_encoded_bytes(), b"."].concat();
+    // A directory that can't be listed is somebody else's, who put the key there.
+    let Ok(entries) = fs::read_dir(directory(path)) else { return Ok(()) };
+    for entry in entries {
+        let entry = entry?;
+        let found = entry.file_name();
+        let middle = found.as_encoded_bytes().strip_prefix(before.as_slice());
+        if middle
+            .and_then(|rest| rest.strip_suffix(b".new"))
+            .is_some_and(|middle| middle.iter().all(u8::is_ascii_hexdigit))
+        {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 #[cfg(test)]
@@ -194,6 +221,25 @@ mod tests {
         assert_eq!(first.fingerprint(), again.fingerprint());
         assert!(first.current_setup().opaque() == again.current_setup().opaque());
         assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 1, "no staging file stays");
+    }
+
+    /// A crash while the first key was made must neither keep its copy nor be in the way.
+    #[test]
+    fn what_a_crash_left_is_removed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let left = [format!("server.key.{}.new", std::process::id()), "server.key.0af.new".into()];
+        for name in &left {
+            fs::write(dir.path().join(name), b"secret").expect("writes");
+        }
+        for name in ["server.key.new", "server.key.old.new", "my.server.key.1.new"] {
+            fs::write(dir.path().join(name), b"").expect("writes");
+        }
+        ServerKey::open_or_create(dir.path(), None).expect("makes a key");
+        for name in &left {
+            assert!(!dir.path().join(name).exists(), "{name}");
+        }
+        // The key, the mark of a beginning, and what is not ours.
+        assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 2 + 3);
     }
 
     #[test]

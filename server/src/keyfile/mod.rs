@@ -107,13 +107,16 @@ pub struct ServerKey {
 
 impl ServerKey {
     /// Opens the key file of a data directory (at `path`, if it lies elsewhere), or makes it when
-    /// there is no database yet.
+    /// there is no database yet. Only for who serves the directory alone: what looks left over
+    /// from a crash is removed.
     ///
     /// # Errors
     /// [`KeyFileError::Missing`] when there is a database without a key, and the rest as said
     /// there.
     pub fn open_or_create(data_dir: &Path, path: Option<&Path>) -> Result<Self, KeyFileError> {
         let path = path.map_or_else(|| data_dir.join(KEY_FILE), Path::to_owned);
+        let io = |path: &Path, source| KeyFileError::Io { path: path.to_owned(), source };
+        file::remove_staged(&path).map_err(|source| io(&path, source))?;
         if let Some(key) = file::read(&path)? {
             return Ok(key);
         }
@@ -122,8 +125,7 @@ impl ServerKey {
         }
         // Only with this mark does a store make its database: a key that was there before
         // belongs to one that is lost.
-        mark_beginning(data_dir)
-            .map_err(|source| KeyFileError::Io { path: data_dir.to_owned(), source })?;
+        mark_beginning(data_dir).map_err(|source| io(data_dir, source))?;
         file::create(&path)?;
         // Read back, also because another process may have been faster.
         file::read(&path)?.ok_or(KeyFileError::Missing(path))
