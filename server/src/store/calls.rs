@@ -45,13 +45,12 @@ impl Store for SqlStore {
     }
 
     async fn finish_login(&self, login: FinishedLogin) -> Result<LoginMaterial, StoreError> {
-        let limits = self.0.limits;
         self.0
             .writer
             .run(move |tx| {
                 attempts::finish_login(tx, &login)?;
                 let (account, epoch, session) = (login.account, login.epoch, &login.session);
-                devices::note_login(tx, account, session, login.now, &limits)?;
+                devices::note_login(tx, account, session, login.now)?;
                 sessions::open(tx, account, epoch, session, &login.attempt, login.now)?;
                 Ok(LoginMaterial {
                     slots: accounts::slots(tx, account, epoch)?,
@@ -68,8 +67,7 @@ impl Store for SqlStore {
     }
 
     async fn register(&self, account: NewAccount) -> Result<(), StoreError> {
-        let limits = self.0.limits;
-        self.0.writer.run(move |tx| accounts::register(tx, &account, &limits)).await
+        self.0.writer.run(move |tx| accounts::register(tx, &account)).await
     }
 
     async fn session(&self, token: &TokenHash, now: i64) -> Result<Option<Session>, StoreError> {

@@ -22,7 +22,8 @@ CREATE TABLE accounts (
   mail_reset_barred_until  BIGINT NOT NULL DEFAULT 0       -- later
 );
 
--- `origin`: registration | mail (later). `held_bytes`: blobs and labels of the epoch's personas,
+-- `origin`: registration | mail (later). `closed_at`: when its account was deleted or left it
+-- (later). `held_bytes`: blobs and labels of the epoch's personas,
 -- 256 bytes for each version's row, waiting uploads (what lies in a file as a block and 256 bytes at
 -- least), the index, device records; `personas`: how many, removed ones included; `listed_bytes`:
 -- the index, and the newest label of each persona with 128 bytes for its row. These are what the
@@ -32,6 +33,7 @@ CREATE TABLE epochs (
   id               BYTEA  NOT NULL,
   origin           TEXT   NOT NULL,
   created_at       BIGINT NOT NULL,
+  closed_at        BIGINT,
   phrase_verifier  BYTEA  NOT NULL,
   root_verifier    BYTEA  NOT NULL,
   keyring_version  BIGINT NOT NULL,
@@ -176,7 +178,7 @@ CREATE INDEX blob_parts_by_upload ON blob_parts (upload_id, position);
 
 -- `cookie`: SHA-256 of the known-device cookie; `previous_cookie`: of the one that the device had
 -- when this one was given, until this one is used, since it may have been lost. `sealed` is empty
--- until the client puts a record.
+-- until the client puts a record; `epoch_id`: whose `held_bytes` counts it.
 CREATE TABLE devices (
   account_id       BYTEA  NOT NULL REFERENCES accounts (id),
   id               BYTEA  NOT NULL,
@@ -184,6 +186,7 @@ CREATE TABLE devices (
   previous_cookie  BYTEA,
   revision         BIGINT NOT NULL,
   sealed           BYTEA,
+  epoch_id         BYTEA,
   created_at       BIGINT NOT NULL,
   last_login_at    BIGINT NOT NULL,
   PRIMARY KEY (account_id, id)
@@ -193,7 +196,8 @@ CREATE INDEX devices_by_previous_cookie ON devices (account_id, previous_cookie)
 
 -- `kind`: session | grant | token (later); `scope`: full | pull | push | … (later); `once` ends
 -- with its first use of that kind (later). `attempt`: the login or registration that it came of.
--- Only the hash of a token is here.
+-- Only the hash of a token is here. `first_used_at`, and what a token may do in an hour and in all,
+-- and has done: later.
 CREATE TABLE sessions (
   id            BIGINT NOT NULL PRIMARY KEY,
   token_hash    BYTEA  NOT NULL UNIQUE,
@@ -205,15 +209,35 @@ CREATE TABLE sessions (
   scope         TEXT   NOT NULL,
   once          BIGINT NOT NULL,
   created_at    BIGINT NOT NULL,
+  first_used_at BIGINT,
   last_used_at  BIGINT NOT NULL,
   idle_ttl_s    BIGINT NOT NULL,
   expires_at    BIGINT NOT NULL,
+  hourly_uses   BIGINT,
+  hour_began_at BIGINT,
+  hour_uses     BIGINT,
+  most_bytes    BIGINT,
+  moved_bytes   BIGINT,
   sealed        BYTEA,
   FOREIGN KEY (account_id, epoch_id) REFERENCES epochs (account_id, id)
 );
 CREATE INDEX sessions_by_account ON sessions (account_id, device_id);
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 CREATE INDEX sessions_by_idle_end ON sessions ((last_used_at + idle_ttl_s));
+
+-- An owner's device waits for another to join: the joiner's commitment, then the messages of both
+-- (later).
+CREATE TABLE device_invitations (
+  id          BYTEA  NOT NULL PRIMARY KEY,
+  account_id  BYTEA  NOT NULL REFERENCES accounts (id),
+  commitment  BYTEA,
+  messages    BYTEA,
+  tries_left  BIGINT NOT NULL,
+  created_at  BIGINT NOT NULL,
+  expires_at  BIGINT NOT NULL
+);
+CREATE INDEX device_invitations_by_account ON device_invitations (account_id);
+CREATE INDEX device_invitations_by_expiry ON device_invitations (expires_at);
 
 -- The personas of a scoped session (later).
 CREATE TABLE session_personas (

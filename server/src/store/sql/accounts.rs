@@ -7,7 +7,7 @@ use keybackup_protocol::{AccountId, EpochId};
 
 use super::{attempts, devices, invites, sessions};
 use crate::store::tx::{Tx, count, length, values};
-use crate::store::{InviteTag, NewAccount, REQUIRED_SLOTS, StoreError, StoreLimits};
+use crate::store::{InviteTag, NewAccount, REQUIRED_SLOTS, StoreError};
 
 const SCHEMA: &str = "SELECT number FROM meta WHERE name = 'schema'";
 const PROBE: &str = "INSERT INTO meta (name, number) VALUES ('probe', 1) \
@@ -39,11 +39,7 @@ const SLOTS: &str = "SELECT kind, generation, sealed FROM slots \
 
 /// Makes an account with its first epoch, device and session; or, when the same was asked
 /// before, opens the session again.
-pub(crate) fn register(
-    tx: &mut Tx<'_>,
-    new: &NewAccount,
-    limits: &StoreLimits,
-) -> Result<(), StoreError> {
+pub(crate) fn register(tx: &mut Tx<'_>, new: &NewAccount) -> Result<(), StoreError> {
     let attempt = attempts::registration(tx, &new.attempt, new.now)?
         .filter(|attempt| attempt.address == new.address.0)
         .ok_or(StoreError::AttemptRefused)?;
@@ -56,7 +52,7 @@ pub(crate) fn register(
         }
         Some(_) => return Err(StoreError::AttemptRefused),
     }
-    devices::note_login(tx, new.account, &new.session, new.now, limits)?;
+    devices::note_login(tx, new.account, &new.session, new.now)?;
     sessions::open(tx, new.account, new.epoch.id, &new.session, &new.attempt, new.now)
 }
 
@@ -84,7 +80,7 @@ fn make(tx: &mut Tx<'_>, new: &NewAccount, invite: Option<[u8; 32]>) -> Result<(
         invites::spend(tx, &InviteTag(tag), new.now)?;
     }
     add_epoch(tx, new)?;
-    devices::add(tx, new.account, &new.device, &new.session, new.now)
+    devices::add(tx, new.account, &new.device, &new.session, new.epoch.id, new.now)
 }
 
 fn add_epoch(tx: &mut Tx<'_>, new: &NewAccount) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use keybackup_protocol::api::DeviceRecord;
 use keybackup_protocol::limits::{MAX_LABEL_BYTES, MAX_ORDINAL};
-use keybackup_protocol::{AccountId, DeviceId};
+use keybackup_protocol::{AccountId, DeviceId, EpochId};
 
 use super::proposal::above;
 use super::quota::{self, Change};
@@ -13,8 +13,8 @@ use crate::store::{NewSession, StoreError, StoreLimits};
 const MAX_DEVICES: i64 = 100;
 
 const ADD: &str = "INSERT INTO devices \
-    (account_id, id, cookie, revision, sealed, created_at, last_login_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $6)";
+    (account_id, id, cookie, revision, sealed, epoch_id, created_at, last_login_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $7)";
 // The cookie that the device is known to have stays good until the new one is first used: an
 // answer that was lost costs it nothing.
 const NOTE_LOGIN: &str = "INSERT INTO devices \
@@ -29,14 +29,16 @@ const IS_PREVIOUS: &str = "SELECT created_at FROM devices \
     WHERE account_id = $1 AND previous_cookie = $2";
 const NOTE_USE: &str = "UPDATE devices SET previous_cookie = NULL \
     WHERE account_id = $1 AND cookie = $2";
-const PUT: &str = "UPDATE devices SET revision = $1, sealed = $2 \
+const PUT: &str = "UPDATE devices SET revision = $1, sealed = $2, \
+    epoch_id = (SELECT current_epoch FROM accounts WHERE accounts.id = $3) \
     WHERE account_id = $3 AND id = $4 AND revision < $1";
 const ONE: &str = "SELECT id, revision, sealed FROM devices \
     WHERE account_id = $1 AND id = $2 AND sealed IS NOT NULL";
-const STANDING: &str = "SELECT revision, COALESCE(LENGTH(sealed), 0) FROM devices \
-    WHERE account_id = $1 AND id = $2";
+const STANDING: &str = "SELECT d.revision, COALESCE(LENGTH(d.sealed), 0), d.epoch_id, \
+    a.current_epoch FROM devices d JOIN accounts a ON a.id = d.account_id \
+    WHERE d.account_id = $1 AND d.id = $2";
 // Those that no session uses go first, then those that have not logged in for longest.
-const BEYOND: &str = "SELECT d.id, COALESCE(LENGTH(d.sealed), 0) FROM devices d \
+const BEYOND: &str = "SELECT d.id, COALESCE(LENGTH(d.sealed), 0), d.epoch_id FROM devices d \
     WHERE d.account_id = $1 AND d.id <> $2 ORDER BY EXISTS (SELECT s.id FROM sessions s \
     WHERE s.account_id = d.account_id AND s.device_id = d.id AND s.expires_at > $3) DESC, \
     d.last_login_at DESC, d.id LIMIT $4 OFFSET $5";
@@ -74,11 +76,13 @@ pub(crate) fn add(
     account: AccountId,
     record: &DeviceRecord,
     session: &NewSession,
+    epoch: EpochId,
     now: i64,
 ) -> Result<(), StoreError> {
     let revision = above(0, record.revision)?.ok_or(TOO_FAR)?;
     let cookie = &session.device_cookie;
-    tx.execute(ADD, values![&account, &record.id, cookie, revision, &record.sealed, now])?;
+    let values = values![&account, &record.id, cookie, revision, &record.sealed, &epoch, now];
+    tx.execute(ADD, values)?;
     Ok(())
 }
 
@@ -109,10 +113,9 @@ pub(crate) fn note_login(
     account: AccountId,
     session: &NewSession,
     now: i64,
-    limits: &StoreLimits,
 ) -> Result<(), StoreError> {
     tx.execute(NOTE_LOGIN, values![&account, &session.device, &session.device_cookie, now])?;
-    drop_beyond(tx, account, session.device, now, limits)
+    drop_beyond(tx, account, session.device, now)
 }
 
 /// Forgets devices beyond as many as an account may have, with their sessions. Refusing the
@@ -122,17 +125,16 @@ fn drop_beyond(
     account: AccountId,
     but: DeviceId,
     now: i64,
-    limits: &StoreLimits,
 ) -> Result<(), StoreError> {
     let beyond =
         tx.rows(BEYOND, values![&account, &but, now, MAX_DEVICES, MAX_DEVICES - 1], |row| {
-            Ok((row.at::<DeviceId>(0)?, row.at::<i64>(1)?))
+            Ok((row.at::<DeviceId>(0)?, row.at(1)?, row.at(2)?))
         })?;
-    for (device, bytes) in beyond {
+    for (device, bytes, epoch) in beyond {
         tx.execute(SESSION_PERSONAS, values![&account, &device])?;
         tx.execute(SESSIONS, values![&account, &device])?;
         tx.execute(REMOVE, values![&account, &device])?;
-        quota::hold(tx, account, Change { bytes: -bytes, ..Change::default() }, limits)?;
+        quota::give_back(tx, account, epoch, bytes)?;
     }
     Ok(())
 }
@@ -145,9 +147,14 @@ pub(crate) fn put(
     limits: &StoreLimits,
 ) -> Result<(), StoreError> {
     check(record)?;
-    let (standing, old_bytes) = tx
+    let (standing, held_bytes, epoch, current) = tx
         .row(STANDING, values![&account, &record.id], |row| {
-            Ok((row.at::<i64>(0)?, row.at::<i64>(1)?))
+            Ok((
+                row.at::<i64>(0)?,
+                row.at::<i64>(1)?,
+                row.at::<Option<EpochId>>(2)?,
+                row.at::<EpochId>(3)?,
+            ))
         })?
         .ok_or(StoreError::Gone)?;
     let revision = count(record.revision)?;
@@ -157,7 +164,12 @@ pub(crate) fn put(
     if tx.execute(PUT, values![revision, &record.sealed, &account, &record.id])? == 0 {
         return Err(StoreError::Conflict);
     }
-    let bytes = length(&record.sealed)? - old_bytes;
+    let mut bytes = length(&record.sealed)?;
+    if epoch == Some(current) {
+        bytes -= held_bytes;
+    } else {
+        quota::give_back(tx, account, epoch, held_bytes)?;
+    }
     quota::hold(tx, account, Change { bytes, ..Change::default() }, limits)
 }
 
@@ -211,5 +223,56 @@ mod tests {
                 || plan.contains("(account_id=? AND previous_cookie=?)");
             assert!(both, "{plan}");
         }
+    }
+
+    /// A record is counted in the epoch in which it was put; an account goes on to others.
+    #[test]
+    fn a_record_counts_for_one_epoch() {
+        let connection = Connection::open_in_memory().expect("opens");
+        connection.execute_batch(include_str!("../schema.sql")).expect("makes the schema");
+        connection.pragma_update(None, "foreign_keys", false).expect("sets");
+        let (account, epoch) = (AccountId::from_bytes([0; 16]), |n| EpochId::from_bytes([n; 16]));
+        let sql = "INSERT INTO accounts \
+             (id, address, sealed_address, current_epoch, created_at) \
+             VALUES (zeroblob(16), x'', x'', zeroblob(16), 0)";
+        connection.execute(sql, []).expect("inserts");
+        for n in 0..2 {
+            let sql = "INSERT INTO epochs (account_id, id, origin, created_at, \
+                 phrase_verifier, root_verifier, keyring_version) \
+                 VALUES (zeroblob(16), $1, '', 0, x'', x'', 1)";
+            connection.execute(sql, [epoch(n).as_bytes()]).expect("inserts");
+        }
+        let mut tx = Tx::on(&connection);
+        let session = |n: u8| NewSession {
+            token: crate::store::TokenHash([n; 32]),
+            device: DeviceId::from_bytes([n; 16]),
+            device_cookie: [n; 32],
+            expires_at: 10,
+            idle_ttl_s: 10,
+        };
+        let limits = StoreLimits { quota_bytes: 1 << 20, personas: 1, attempts_per_hour: 1 };
+        let record = |n: u8, revision, bytes| DeviceRecord {
+            id: DeviceId::from_bytes([n; 16]),
+            revision,
+            sealed: vec![n; bytes].into(),
+        };
+        for n in 1..=2 {
+            note_login(&mut tx, account, &session(n), i64::from(n)).expect("notes");
+            put(&mut tx, account, &record(n, 1, 1000), &limits).expect("puts");
+        }
+        let held = |n: u8| -> i64 {
+            let sql = "SELECT held_bytes FROM epochs WHERE id = $1";
+            connection.query_row(sql, [epoch(n).as_bytes()], |row| row.get(0)).expect("is there")
+        };
+        assert_eq!((held(0), held(1)), (2000, 0));
+        let next = "UPDATE accounts SET current_epoch = $1";
+        connection.execute(next, [epoch(1).as_bytes()]).expect("updates");
+        put(&mut tx, account, &record(1, 2, 300), &limits).expect("puts");
+        assert_eq!((held(0), held(1)), (1000, 300));
+        // Both are forgotten for newer ones.
+        for n in 3..=102 {
+            note_login(&mut tx, account, &session(n), i64::from(n)).expect("notes");
+        }
+        assert_eq!((held(0), held(1)), (0, 0));
     }
 }

@@ -25,6 +25,8 @@ const HOLD: &str = "UPDATE epochs SET held_bytes = held_bytes + $1, personas = p
     WHERE account_id = $4 AND id = (SELECT current_epoch FROM accounts WHERE accounts.id = $4) \
     AND ($1 <= 0 OR held_bytes + $1 <= $5) AND ($2 <= 0 OR personas + $2 <= $6) \
     AND ($3 <= 0 OR listed_bytes + $3 <= $7)";
+const GIVE_BACK: &str = "UPDATE epochs SET held_bytes = held_bytes - $1 \
+    WHERE account_id = $2 AND id = $3";
 const LISTED: &str = "SELECT listed_bytes FROM epochs WHERE account_id = $1 AND id = $2";
 
 /// Bytes that count to the quota of the account's current epoch.
@@ -62,6 +64,19 @@ pub(crate) fn hold(
         most_listed(change.removes)
     ];
     if tx.execute(HOLD, values)? == 1 { Ok(()) } else { Err(StoreError::Quota) }
+}
+
+/// Gives bytes back to the epoch that counts them, which need no longer be the current one.
+pub(crate) fn give_back(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    epoch: Option<EpochId>,
+    bytes: i64,
+) -> Result<(), StoreError> {
+    if let Some(epoch) = epoch {
+        tx.execute(GIVE_BACK, values![bytes, &account, &epoch])?;
+    }
+    Ok(())
 }
 
 /// Most bytes of JSON that the listing of an epoch has.
