@@ -143,7 +143,7 @@ impl ApiError {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
             Self::ResumingUnsupported => {
-                headers.insert(ALLOW, HeaderValue::from_static(""));
+                headers.insert(ALLOW, HeaderValue::from_static("OPTIONS"));
             }
             Self::TooMany { retry_after_s } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_s));

@@ -87,7 +87,7 @@ impl Route {
             Self::Persona(_) => ("/personas/<id>", "GET, HEAD, POST, DELETE, OPTIONS"),
             Self::Labels(_) => ("/personas/<id>/labels", "GET, HEAD, OPTIONS"),
             Self::Uploads => ("/uploads", "POST, OPTIONS"),
-            Self::Upload => ("/uploads/<id>", ""),
+            Self::Upload => ("/uploads/<id>", "OPTIONS"),
             Self::Devices => ("/devices", "GET, HEAD, OPTIONS"),
             Self::Device(_) => ("/devices/<id>", "PUT, OPTIONS"),
         }
@@ -97,6 +97,11 @@ impl Route {
     /// those who have need.
     const fn is_for_strangers(self) -> bool {
         matches!(self, Self::AccountsStart | Self::Accounts | Self::LoginStart | Self::LoginFinish)
+    }
+
+    /// Whether its handler looks at the query.
+    fn has_parameter(self, method: &Method) -> bool {
+        method == Method::GET && matches!(self, Self::Persona(_) | Self::Labels(_))
     }
 
     /// Whether a client may ask without naming a protocol version: it must be able to find out.
@@ -140,6 +145,14 @@ impl Call<'_> {
         if session.epoch == session.current_epoch { Ok(session) } else { Err(ApiError::Stale) }
     }
 
+    /// Refuses any parameter, where there is none to know.
+    fn refuse_query(&self) -> Result<(), ApiError> {
+        match self.parts.uri.query() {
+            None | Some("") => Ok(()),
+            Some(_) => Err(BAD_QUERY),
+        }
+    }
+
     /// The one parameter that the query may have. Another is an error, so that a misspelt one
     /// is not silently ignored.
     pub(crate) fn query(&self, name: &str) -> Result<Option<u64>, ApiError> {
@@ -152,9 +165,11 @@ impl Call<'_> {
             .and_then(|digits| digits.parse().ok())
             .filter(|&number| i64::try_from(number).is_ok())
             .map(Some)
-            .ok_or(ApiError::BadRequest("the query is malformed"))
+            .ok_or(BAD_QUERY)
     }
 }
+
+const BAD_QUERY: ApiError = ApiError::BadRequest("the query is malformed");
 
 /// Answers one request. Never fails: what goes wrong is an answer, too.
 pub(crate) async fn answer(
@@ -211,7 +226,11 @@ async fn dispatch(
         check_protocol(call.headers())?;
     }
     // hyper sends no body in answer to HEAD.
-    match (if method == Method::HEAD { &Method::GET } else { method }, route) {
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    if !route.has_parameter(method) {
+        call.refuse_query()?;
+    }
+    match (method, route) {
         (&Method::GET, Route::Status) => Ok(status::status(call)),
         (&Method::GET, Route::Healthz) => status::healthz(call).await,
         (&Method::POST, Route::AccountsStart) => accounts::start(call, body).await,
@@ -227,14 +246,17 @@ async fn dispatch(
         (&Method::GET, Route::Labels(id)) => labels::list(call, id).await,
         (&Method::POST, Route::Uploads) => uploads::create(call, body).await,
         (&Method::OPTIONS, Route::Uploads) => Ok(uploads::discover(call)),
+        (&Method::OPTIONS, Route::Upload) => Ok(options(allow)),
         (_, Route::Upload) => Err(ApiError::ResumingUnsupported),
         (&Method::GET, Route::Devices) => devices::list(call).await,
         (&Method::PUT, Route::Device(id)) => devices::put(call, id, body).await,
-        (&Method::OPTIONS, _) => {
-            Ok(Answer::empty(StatusCode::NO_CONTENT).with(ALLOW, HeaderValue::from_static(allow)))
-        }
+        (&Method::OPTIONS, _) => Ok(options(allow)),
         _ => Err(ApiError::MethodNotAllowed { allow }),
     }
+}
+
+fn options(allow: &'static str) -> Answer {
+    Answer::empty(StatusCode::NO_CONTENT).with(ALLOW, HeaderValue::from_static(allow))
 }
 
 fn check_protocol(headers: &HeaderMap) -> Result<(), ApiError> {

@@ -35,18 +35,27 @@ impl DummyRecord {
     }
 }
 
+/// A registration's first message, parsed before anything is counted or looked up.
+pub(crate) struct Blinded(RegistrationRequest<Suite>);
+
+impl Blinded {
+    /// Parses it.
+    pub(crate) fn parse(request: &[u8]) -> Result<Self, ApiError> {
+        if request.len() != REGISTRATION_REQUEST_LEN {
+            return Err(BAD_MESSAGE);
+        }
+        RegistrationRequest::deserialize(request).map(Self).map_err(|_| BAD_MESSAGE)
+    }
+}
+
 /// Registration, first message: the OPRF evaluated for this address.
 pub(crate) fn registration_response(
     key: &ServerKey,
     address: &Address,
-    request: &[u8],
+    request: Blinded,
 ) -> Result<Vec<u8>, ApiError> {
-    if request.len() != REGISTRATION_REQUEST_LEN {
-        return Err(BAD_MESSAGE);
-    }
-    let request = RegistrationRequest::<Suite>::deserialize(request).map_err(|_| BAD_MESSAGE)?;
     let identifier = password_credential_identifier(address);
-    let started = ServerRegistration::start(key.current_setup().opaque(), request, &identifier)
+    let started = ServerRegistration::start(key.current_setup().opaque(), request.0, &identifier)
         .map_err(ApiError::Opaque)?;
     Ok(started.message.serialize().to_vec())
 }

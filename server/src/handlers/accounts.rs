@@ -12,6 +12,7 @@ use keybackup_protocol::suite::SUITE;
 use sha2::{Digest as _, Sha256};
 
 use super::random_id;
+use crate::auth::opaque::Blinded;
 use crate::auth::ticket::RegistrationTicket;
 use crate::auth::{invite, opaque, session};
 use crate::error::ApiError;
@@ -30,6 +31,7 @@ pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Ans
         return Err(ApiError::SuiteUnsupported);
     }
     let address = super::address(&request.email)?;
+    let blinded = Blinded::parse(&request.registration_request.0)?;
     let (server, key) = (call.server, &*call.server.key);
     server.throttle.start(call.peer, call.now)?;
     let attempt = random_id();
@@ -44,7 +46,7 @@ pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Ans
         expires_at,
     };
     server.store.open_registration(registration).await?;
-    let response = opaque::registration_response(key, &address, &request.registration_request.0)?;
+    let response = opaque::registration_response(key, &address, blinded)?;
     let setup_id = key.current_setup().id();
     let ticket =
         RegistrationTicket { attempt, setup_id, expires_at, invited, address }.seal(key)?;

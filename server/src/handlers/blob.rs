@@ -1,8 +1,7 @@
 //! `GET /personas/<id>`: the bytes of a version, whole or a range of them.
 
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
-    IF_RANGE, RANGE,
+    ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_RANGE, RANGE,
 };
 use http::{Method, StatusCode};
 use keybackup_protocol::PersonaId;
@@ -33,7 +32,6 @@ pub(crate) async fn read(call: &Call<'_>, persona: PersonaId) -> Result<Answer, 
     };
     let mut answer = Answer::empty(status)
         .with(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))
-        .with(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"))
         .with(ACCEPT_RANGES, HeaderValue::from_static("bytes"))
         .with(ETAG, tag)
         .with(HeaderName::from_static(H_VERSION), HeaderValue::from(blob.version));
@@ -57,8 +55,12 @@ pub(crate) async fn read(call: &Call<'_>, persona: PersonaId) -> Result<Answer, 
     Ok(answer)
 }
 
-/// The range asked for, unless `If-Range` names other content (RFC 9110 section 13.1.5).
+/// The range asked for, unless `If-Range` names other content (RFC 9110 section 13.1.5). Only GET
+/// has ranges (section 14.2).
 fn span(call: &Call<'_>, tag: &HeaderValue, length: u64) -> Span {
+    if call.parts.method != Method::GET {
+        return Span::Whole;
+    }
     let same = call.headers().get(IF_RANGE).is_none_or(|named| named == tag);
     match call.headers().get(RANGE).filter(|_| same).and_then(|value| value.to_str().ok()) {
         Some(value) => Span::parse(value, length),

@@ -1,7 +1,7 @@
 //! `GET /personas` and `DELETE /personas/<id>`: the listing, and the old service's bare delete.
 
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, ETAG, HeaderValue};
+use http::header::ETAG;
 use keybackup_protocol::PersonaId;
 use keybackup_protocol::api::Done;
 
@@ -26,8 +26,7 @@ pub(crate) async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
     } else {
         answer
     };
-    // A client may keep it and must ask again; nobody between may keep it at all.
-    Ok(answer.with(ETAG, tag).with(CACHE_CONTROL, HeaderValue::from_static("private, no-cache")))
+    Ok(answer.with(ETAG, tag))
 }
 
 /// Moves a persona to the trash: 200 also when it was absent, as the old service had it.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::stream::BoxStream;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use keybackup_protocol::api::{ErrorAnswer, ErrorBody, code};
@@ -143,7 +143,10 @@ impl Answer {
 
     /// What hyper sends; its end is the request's line in the log.
     pub(crate) fn into_response(mut self, mut log: RequestLog) -> Response<Tracked> {
-        self.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        // With a tag, a client may keep it and must ask again; nobody between may keep it at all.
+        let caching =
+            if self.headers.contains_key(ETAG) { "private, no-cache" } else { "no-store" };
+        self.headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
         self.headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
         log.answered(self.status, self.body.bytes());
         let mut response = Response::new(Tracked { content: self.body, log });
@@ -288,7 +291,7 @@ fn raw_answer(status: StatusCode, code: &str, message: &str) -> Bytes {
     let json = error_json(code, message);
     let mut answer = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
-         cache-control: no-store\r\nconnection: close\r\n\r\n",
+         cache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n",
         json.len()
     )
     .into_bytes();

@@ -203,7 +203,8 @@ async fn routes_and_methods_that_do_not_exist() {
         ("GET", "/personas/not-an-id", 404, None),
         ("POST", "/status", 405, Some("GET, HEAD, OPTIONS")),
         ("DELETE", "/personas", 405, Some("GET, HEAD, OPTIONS")),
-        ("PATCH", "/uploads/0102", 405, Some("")),
+        ("PATCH", "/uploads/0102", 405, Some("OPTIONS")),
+        ("OPTIONS", "/uploads/0102", 204, Some("OPTIONS")),
         ("OPTIONS", "/session", 204, Some("DELETE, OPTIONS")),
         ("OPTIONS", "/uploads", 204, Some("POST, OPTIONS")),
     ] {
@@ -211,6 +212,30 @@ async fn routes_and_methods_that_do_not_exist() {
         assert_eq!(reply.status, status, "{method} {path}");
         assert_eq!(reply.header("allow"), allow, "{method} {path}");
     }
+}
+
+/// One that is not known, or not on this route, is misspelt or meant for something else.
+#[tokio::test]
+async fn unknown_parameters_are_refused_everywhere() {
+    let server = Running::start().await;
+    let alice = server.register("alice@example.org", "correct horse").await;
+    let authorization = alice.authorization();
+    let headers = [("Authorization", authorization.as_str())];
+    let others = [
+        ("GET", "/status".to_owned()),
+        ("GET", "/healthz".to_owned()),
+        ("POST", "/accounts/start".to_owned()),
+        ("POST", "/accounts".to_owned()),
+        ("POST", "/login/start".to_owned()),
+        ("POST", "/login/finish".to_owned()),
+        ("OPTIONS", "/uploads".to_owned()),
+    ];
+    for (method, path) in endpoints().into_iter().chain(others) {
+        let path = path.split('?').next().expect("a path");
+        let reply = server.ask(method, &format!("{path}?verson=1"), &headers).await;
+        assert_eq!(reply.status, 400, "{method} {path}");
+    }
+    assert_eq!(server.ask("GET", "/status?", &[]).await.status, 200, "none");
 }
 
 #[tokio::test]

@@ -125,6 +125,19 @@ async fn one_network_begins_so_many_an_hour() {
     assert_eq!(server.login_start(EMAIL, "guess").await.0.status, 200);
 }
 
+#[tokio::test]
+async fn a_malformed_registration_is_refused_before_it_is_counted() {
+    let server = Running::with(|config| config.settings.starts_per_hour = 1).await;
+    for request in [vec![], vec![0; 31], vec![0xff; 32]] {
+        let request = serde_json::json!({
+            "email": EMAIL, "suite": 1, "registration_request": B64(request),
+        });
+        let reply = server.post("/accounts/start", &request).await;
+        assert_eq!((reply.status, reply.code().as_str()), (400, "bad_request"));
+    }
+    server.registration(EMAIL, "correct horse", None).await;
+}
+
 /// Behind a proxy everybody is one network: a stranger in it keeps no known device out.
 #[tokio::test]
 async fn a_known_device_does_not_share_its_networks_starts() {

@@ -15,6 +15,7 @@ async fn every_malformed_head_is_answered_and_the_connection_closed() {
         assert!(answer.starts_with(&status), "{head:?}: {answer}");
         assert_eq!(answer.matches("content-length").count(), 1, "{head:?}: {answer}");
         assert!(answer.contains("connection: close"), "{head:?}: {answer}");
+        assert!(answer.contains("x-content-type-options: nosniff"), "{head:?}: {answer}");
         assert!(answer.contains("\"code\":\"bad_request\""), "{head:?}: {answer}");
     }
 }

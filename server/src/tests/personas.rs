@@ -122,6 +122,7 @@ async fn what_is_pushed_comes_back() {
         let reply = push(&server, &alice, persona, commit).await;
         assert_eq!(reply.status, 200, "{size}: {}", reply.text());
         assert_eq!(reply.header("etag"), Some("\"1\""));
+        assert_eq!(reply.header("cache-control"), Some("private, no-cache"));
         assert_eq!(reply.json::<Committed>().version, 1);
         let path = format!("/personas/{persona}");
         let reply = get(&server, &alice, &path, &[]).await;
@@ -148,6 +149,7 @@ async fn a_blob_has_a_tag_and_ranges_heed_it() {
     let tag = get(&server, &alice, &path, &[]).await.header("etag").expect("a tag").to_owned();
     let reply = get(&server, &alice, &path, &[("If-None-Match", &tag)]).await;
     assert_eq!((reply.status, reply.body.len()), (304, 0));
+    assert_eq!(reply.header("cache-control"), Some("private, no-cache"));
     for (if_range, status) in [(tag.as_str(), 206), ("\"other\"", 200)] {
         let headers = [("Range", "bytes=2-4"), ("If-Range", if_range)];
         assert_eq!(get(&server, &alice, &path, &headers).await.status, status, "{if_range}");
@@ -156,7 +158,8 @@ async fn a_blob_has_a_tag_and_ranges_heed_it() {
     assert_eq!((reply.status, reply.header("content-range")), (416, Some("bytes */10")));
     assert_eq!(reply.code(), "range_not_satisfiable");
     let authorization = alice.authorization();
-    let headers = [("Authorization", authorization.as_str())];
+    // Only GET has ranges.
+    let headers = [("Authorization", authorization.as_str()), ("Range", "bytes=2-4")];
     let reply = server.ask("HEAD", &path, &headers).await;
     assert_eq!((reply.status, reply.header("content-length")), (200, Some("10")));
     assert!(reply.body.is_empty());
