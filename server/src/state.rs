@@ -6,10 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::auth::opaque::DummyRecord;
 use crate::auth::throttle::Throttle;
 use crate::config::Settings;
-use crate::http::answer::AnswerMemory;
 use crate::http::body::Memory;
 use crate::http::peer::Network;
 use crate::http::pool::Pool;
+use crate::http::room::AnswerMemory;
 use crate::keyfile::ServerKey;
 use crate::store::{AddressTag, Store};
 

@@ -16,13 +16,14 @@ use serde::Serialize;
 use super::head::HeadError;
 use super::pace::{self, Holding};
 use super::peer::Owner;
-use super::pool::{Permit, Pool};
+use super::pool::Permit;
+use super::room::{AnswerMemory, Held, Room};
 use crate::error::ApiError;
 use crate::log::RequestLog;
 use crate::store::StoreError;
 
-/// Bytes in memory that hyper is given at once.
-const PIECE_BYTES: usize = 64 * 1024;
+/// Bytes in memory that hyper is given at once. An answer of no more asks for no memory.
+pub(crate) const PIECE_BYTES: usize = 64 * 1024;
 
 /// An answer before it is sent.
 pub(crate) struct Answer {
@@ -123,7 +124,7 @@ impl Answer {
         if let (Content::Whole(bytes), Some(room)) = (&mut self.body, room)
             && bytes.len() > PIECE_BYTES
         {
-            *bytes = Bytes::from_owner(Held { bytes: std::mem::take(bytes), _room: room });
+            *bytes = Bytes::from_owner(Held::new(std::mem::take(bytes), room));
         }
         self
     }
@@ -156,12 +157,6 @@ impl Answer {
     }
 }
 
-/// Bytes and the room for them. Slices that hyper has not sent yet keep both.
-struct Held {
-    bytes: Bytes,
-    _room: Room,
-}
-
 /// Bytes that are sent at a pace, to the last slice.
 struct Paced {
     bytes: Bytes,
@@ -169,54 +164,6 @@ struct Paced {
 }
 
 impl AsRef<[u8]> for Paced {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-/// The memory that JSON answers may take together until they are sent, the smallest apart.
-pub(crate) struct AnswerMemory {
-    kib: Pool,
-    share_kib: u32,
-    /// Places for answers beyond a share.
-    beyond: Pool,
-}
-
-/// Memory for one answer.
-pub(crate) struct Room {
-    _kib: Permit,
-    _beyond: Option<Permit>,
-}
-
-impl AnswerMemory {
-    /// So many KiB, and of these so many for one owner. An answer beyond that counts as that;
-    /// two of them are under way at once.
-    pub(crate) fn new(kib: u32, share_kib: u32) -> Self {
-        Self { kib: Pool::new(kib, share_kib), share_kib, beyond: Pool::new(2, 1) }
-    }
-
-    /// Takes memory for so many bytes; a small answer needs none.
-    pub(crate) async fn take(&self, owner: Owner, bytes: u64) -> Result<Option<Room>, ApiError> {
-        if bytes <= PIECE_BYTES as u64 {
-            return Ok(None);
-        }
-        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
-        let beyond =
-            if kib > self.share_kib { Some(self.beyond.take(owner, 1).await?) } else { None };
-        Ok(Some(Room { _kib: self.kib.take(owner, kib).await?, _beyond: beyond }))
-    }
-
-    /// The same for what is made out of rows, which are there beside it meanwhile.
-    pub(crate) async fn take_twice(
-        &self,
-        owner: Owner,
-        bytes: u64,
-    ) -> Result<Option<Room>, ApiError> {
-        if bytes <= PIECE_BYTES as u64 { Ok(None) } else { self.take(owner, 2 * bytes).await }
-    }
-}
-
-impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }

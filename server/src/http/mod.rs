@@ -11,3 +11,4 @@ pub(crate) mod pace;
 pub(crate) mod peer;
 pub(crate) mod pool;
 pub(crate) mod range;
+pub(crate) mod room;

@@ -12,8 +12,9 @@ use tokio::net::TcpStream;
 
 use super::harness::{Member, Running, head};
 use super::personas::{Push, push};
-use crate::http::answer::{Answer, AnswerMemory, Content};
+use crate::http::answer::{Answer, Content};
 use crate::http::peer::Owner;
+use crate::http::room::AnswerMemory;
 
 const PERSONA: PersonaId = PersonaId::from_bytes([0xad; 16]);
 const HEAD_BYTES: usize = 16 * 1024 * 1024;
