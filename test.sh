@@ -47,5 +47,7 @@ cargo build --locked --profile ci --workspace --bins
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --locked --cargo-profile ci --workspace --no-fail-fast
 else
-  cargo test --locked --profile ci --workspace --no-fail-fast
+  # No process of its own for each test, and no heavy one alone: one after the other they still
+  # don't disturb each other. Building nextest here would take longer than that costs.
+  cargo test --locked --profile ci --workspace --no-fail-fast -- --test-threads=1
 fi
