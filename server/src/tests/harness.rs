@@ -37,6 +37,9 @@ type Suite = Suite1<Identity>;
 /// A time to start from.
 pub(crate) const START: i64 = 1_700_000_000;
 
+/// How long anything may take before a test gives up on it: no test is about how fast a machine is.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
 /// A running server.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
@@ -131,7 +134,7 @@ impl Running {
         let _ = stream.write_all(body).await;
         let mut bytes = Vec::new();
         let read = stream.read_to_end(&mut bytes);
-        let _ = tokio::time::timeout(Duration::from_secs(20), read).await.expect("an answer");
+        let _ = tokio::time::timeout(PATIENCE, read).await.expect("an answer");
         Reply::parse(&bytes)
     }
 
@@ -313,7 +316,7 @@ pub(crate) fn head(method: &str, path: &str, more: &[(&str, &str)], length: usiz
 pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let read = stream.read_to_end(&mut bytes);
-    let _ = tokio::time::timeout(Duration::from_secs(20), read).await.expect("an end");
+    let _ = tokio::time::timeout(PATIENCE, read).await.expect("an end");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::harness::{Running, head, read_to_end};
+use super::harness::{PATIENCE, Running, head, read_to_end};
 
 const SHORT: Duration = Duration::from_millis(100);
 
@@ -32,7 +32,7 @@ async fn a_trickling_head_gets_no_more_time_than_a_stalled_one() {
     });
     let mut answer = Vec::new();
     let read = reader.read_to_end(&mut answer);
-    let _ = tokio::time::timeout(Duration::from_secs(20), read).await.expect("an end");
+    let _ = tokio::time::timeout(PATIENCE, read).await.expect("an end");
     assert!(answer.starts_with(b"HTTP/1.1 408 "));
     trickle.abort();
 }
@@ -77,7 +77,7 @@ async fn beyond_the_limit_connections_are_told_503_and_room_is_found_again() {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), room).await.expect("room");
+    tokio::time::timeout(PATIENCE, room).await.expect("room");
     ask_health(&mut first).await;
 }
 
@@ -98,7 +98,7 @@ async fn a_stop_finishes_what_runs_and_accepts_nothing_more() {
     running.write_all(body).await.expect("writes");
     let answer = read_to_end(&mut running).await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "the running request is answered: {answer}");
-    let ended = tokio::time::timeout(Duration::from_secs(20), &mut server.task).await;
+    let ended = tokio::time::timeout(PATIENCE, &mut server.task).await;
     ended.expect("in time").expect("without a panic");
     assert!(TcpStream::connect(server.address).await.is_err(), "nobody listens");
 }
@@ -112,7 +112,7 @@ async fn a_stop_does_not_wait_for_ever() {
     let mut line = [0; 25];
     running.read_exact(&mut line).await.expect("reads");
     server.stop();
-    let ended = tokio::time::timeout(Duration::from_secs(20), &mut server.task).await;
+    let ended = tokio::time::timeout(PATIENCE, &mut server.task).await;
     ended.expect("in time").expect("without a panic");
 }
 
