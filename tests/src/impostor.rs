@@ -43,9 +43,3 @@ impl Impostor {
         self.asked.load(Ordering::SeqCst)
     }
 }
-
-/// An address of loopback where nobody listens.
-pub fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    format!("http://{}", listener.local_addr().expect("it is bound"))
-}

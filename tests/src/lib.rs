@@ -13,6 +13,7 @@ pub mod disk;
 pub mod http;
 pub mod impostor;
 pub mod middleman;
+pub mod port;
 pub mod process;
 pub mod recorder;
 pub mod search;

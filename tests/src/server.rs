@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::port::Port;
 use crate::process::{Output, Running, peak_kib};
 
 /// A server, running or not.
@@ -15,8 +16,9 @@ pub struct Server {
     root: TempDir,
     data: PathBuf,
     flags: Vec<String>,
-    /// `http://ADDR`, for ever: a restarted server listens there again.
+    /// `http://ADDR`, for ever: a restarted server listens there again, and meanwhile nobody does.
     pub url: String,
+    port: Port,
     running: Mutex<Option<Running>>,
     old_logs: Mutex<Vec<u8>>,
 }
@@ -45,15 +47,16 @@ impl Server {
             data,
             flags: flags.iter().map(ToString::to_string).collect(),
             url: String::new(),
+            port: Port::reserve(),
             running: Mutex::new(None),
             old_logs: Mutex::default(),
         };
-        server.url = server.launch("127.0.0.1:0");
+        server.url = server.launch();
         server
     }
 
-    fn launch(&self, listen: &str) -> String {
-        let mut command = self.command(&["serve", "--listen", listen, "--data"]);
+    fn launch(&self) -> String {
+        let mut command = self.command(&["serve", "--listen", &self.port.address(), "--data"]);
         command.arg(&self.data).args(&self.flags);
         let running = Running::spawn(&mut command, b"");
         let url = running.stderr.wait_for(|log| {
@@ -113,7 +116,7 @@ impl Server {
 
     /// Starts it again, on the same data and the same port.
     pub fn restart(&self) {
-        let url = self.launch(self.address());
+        let url = self.launch();
         assert_eq!(url, self.url);
     }
 

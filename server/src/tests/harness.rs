@@ -23,7 +23,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -43,6 +43,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// A running server.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    /// Bound to the address, and not listening: nobody else gets the port when the server is gone.
+    _port: TcpSocket,
     pub(crate) dir: TempDir,
     pub(crate) key: Arc<ServerKey>,
     pub(crate) store: SqlStore,
@@ -84,13 +86,17 @@ impl Running {
         let time = Arc::clone(&clock);
         let server = Server::new(Arc::new(store.clone()), Arc::clone(&key), config.settings)
             .with_clock(Arc::new(move || time.load(Ordering::Relaxed)));
+        let port = TcpSocket::new_v4().expect("a socket");
+        // As tokio's listeners do: both may be bound to it while this one does not listen.
+        port.set_reuseaddr(true).expect("is set");
+        port.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        let address = port.local_addr().expect("bound");
         let server = Arc::new(server);
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("bound");
+        let listener = TcpListener::bind(address).await.expect("shares the port");
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { stopped.await.unwrap_or(()) };
         let task = tokio::spawn(crate::serve(listener, Arc::clone(&server), shutdown));
-        Self { address, dir, key, store, server, clock, stop: Some(stop), task }
+        Self { address, _port: port, dir, key, store, server, clock, stop: Some(stop), task }
     }
 
     /// Lets time pass for the server.

@@ -5,7 +5,8 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use keybackup_tests::impostor::{Impostor, nobody};
+use keybackup_tests::impostor::Impostor;
+use keybackup_tests::port::Port;
 use keybackup_tests::{Device, Output, PASSWORD, Server, Tree, tree};
 use serde_json::Value;
 
@@ -147,8 +148,9 @@ fn a_session_that_is_over_says_so_and_takes_nothing_with_it() {
     // Another account or server does not get this profile.
     let other = device.command(["login", "bob@example.org", "--json"]).password(PASSWORD).run();
     error(other, 2, "other_login");
+    let nobody = Port::reserve();
     let elsewhere =
-        device.command(["list", "--server", &nobody(), "--json"]).password(PASSWORD).run();
+        device.command(["list", "--server", &nobody.url(), "--json"]).password(PASSWORD).run();
     error(elsewhere, 2, "other_login");
 }
 

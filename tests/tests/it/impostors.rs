@@ -1,7 +1,8 @@
 //! No server, or something that is none: a clear error, exit 13, bounded memory, and nothing of
 //! the person's travels.
 
-use keybackup_tests::impostor::{Impostor, nobody};
+use keybackup_tests::impostor::Impostor;
+use keybackup_tests::port::Port;
 use keybackup_tests::{Device, Middleman, PASSWORD, Reply, Request, Response, Server, Tree, tree};
 
 const EMAIL: &str = "alice@example.org";
@@ -72,7 +73,8 @@ fn logging_in_to_what_is_no_server() {
 
 #[test]
 fn no_server_at_all() {
-    let device = Device::new(&nobody());
+    let nobody = Port::reserve();
+    let device = Device::new(&nobody.url());
     for command in ["login", "register"] {
         let output = device.command([command, EMAIL, "--json"]).password(PASSWORD).run().expect(13);
         let error = output.error();

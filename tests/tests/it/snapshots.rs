@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keybackup_tests::impostor::nobody;
+use keybackup_tests::port::Port;
 use keybackup_tests::{Device, PASSWORD, Server, tree};
 
 const EMAIL: &str = "alice@example.org";
@@ -168,6 +168,7 @@ fn what_commands_say() {
 fn what_errors_say() {
     let server = Server::start();
     let device = Device::new(&server.url);
+    let nobody = Port::reserve();
     let mut wrong = Transcript::of(&device);
     wrong.run(&["push"]);
     wrong.run(&["login"]);
@@ -177,7 +178,7 @@ fn what_errors_say() {
     wrong.with(&["login", EMAIL], Some(PASSWORD));
     wrong.with(&["register", EMAIL, "--recovery-file", "phrase.txt"], Some("password"));
     wrong.with(&["register", EMAIL], Some(PASSWORD));
-    wrong.with(&["register", EMAIL, "--server", &nobody()], Some(PASSWORD));
+    wrong.with(&["register", EMAIL, "--server", &nobody.url()], Some(PASSWORD));
     wrong.with(&["register", EMAIL, "--server", "http://keys.example.org"], Some(PASSWORD));
     wrong.run(&["frobnicate"]);
     wrong.run(&["push", "--al"]);
