@@ -161,7 +161,11 @@ fn an_ordinary_zip_is_read_by_others() {
 
     let check = |program: &str, arguments: &[&str]| {
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(device.home()).env("LC_ALL", "C.UTF-8");
+        command
+            .args(arguments)
+            .current_dir(device.home())
+            .env("LC_ALL", "C.UTF-8")
+            .env("TZ", "UTC");
         Running::spawn(&mut command, b"").wait(program).expect(0)
     };
     check("unzip", &["-q", "-t", "odd.zip"]);
@@ -183,6 +187,7 @@ fn a_zip_of_the_old_service_becomes_a_persona() {
             .args(["-c", include_str!("old_zip.py"), zip])
             .arg(&old)
             .arg(flag)
+            .env("TZ", "UTC")
             .current_dir(one.home());
         Running::spawn(&mut python, b"").wait("python3").expect(0);
     }
@@ -208,6 +213,7 @@ fn a_zip_of_the_old_service_becomes_a_persona() {
         .args(["-c", include_str!("old_zip.py"), "other.zip"])
         .arg(&old)
         .arg("flat")
+        .env("TZ", "UTC")
         .current_dir(one.home());
     Running::spawn(&mut python, b"").wait("python3").expect(0);
     one.run(["import", "other.zip"]).expect(11);
