@@ -78,8 +78,9 @@ fn the_server_learns_nothing() {
         Planted::new("the directory's path", one.home().as_os_str().as_encoded_bytes()),
     ];
     let words: Vec<&str> = phrase.split(' ').collect();
-    for pair in words.windows(2) {
-        secrets.push(Planted::new("two words of the phrase", pair.join(" ").as_bytes()));
+    // Two short ones could stand beside each other in any English text.
+    for three in words.windows(3) {
+        secrets.push(Planted::new("three words of the phrase", three.join(" ").as_bytes()));
     }
     let mut tokens = Vec::new();
     for device in [&one, &two] {

@@ -7,7 +7,8 @@ use super::super::keychain::KeychainError;
 use super::super::tests::{locked, record};
 use super::*;
 
-const TOKEN: &str = "kb_token";
+/// Long, so that nothing else looks like it.
+const TOKEN: &str = "kb_token-that-is-searched-for-in-every-file";
 const COOKIE: &str = "kbd_cookie";
 
 fn login() -> Login {
