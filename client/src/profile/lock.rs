@@ -31,12 +31,13 @@ impl Profile {
         let started = Instant::now();
         let mut waiting = Some(waiting);
         while !is_taken(&file).map_err(|source| ProfileError::writing(path.clone(), source))? {
+            // Before the clock is looked at: a machine that stood still says it, too.
+            if let Some(waiting) = waiting.take() {
+                waiting();
+            }
             if started.elapsed() >= timeout {
                 let profile = self.name.to_string();
                 return Err(ProfileError::Busy { profile, waited: timeout });
-            }
-            if let Some(waiting) = waiting.take() {
-                waiting();
             }
             thread::sleep(INTERVAL);
         }
