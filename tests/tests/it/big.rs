@@ -28,15 +28,16 @@ fn ten_thousand_files() {
 
 #[test]
 fn a_file_of_256_mib() {
+    // The server answers an upload when all of it is on the disk, which may take a slow one long.
     let server = Server::start();
     let one = Device::registered(&server.url, EMAIL);
     let file = one.persona("large").join("file");
     tree::large(&file, 256);
-    let pushed = one.command(["push", "--json"]).measured().expect(0);
+    let pushed = one.command(["push", "--json", "--timeout", "110"]).measured().expect(0);
     assert_eq!(pushed.json()["personas"][0]["size"], 256 << 20);
     let two = Device::logged_in(&server.url, EMAIL);
-    let verified = two.command(["verify"]).measured().expect(0);
-    let pulled = two.command(["pull"]).measured().expect(0);
+    let verified = two.command(["verify", "--timeout", "110"]).measured().expect(0);
+    let pulled = two.command(["pull", "--timeout", "110"]).measured().expect(0);
     Tree::read(&one.persona("large")).assert_same(&Tree::read(&two.persona("large")));
     for output in [pushed, verified, pulled] {
         assert!(output.peak_kib <= CLIENT_KIB, "{} KiB: {}", output.peak_kib, output.what);

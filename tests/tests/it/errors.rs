@@ -316,14 +316,17 @@ fn one_profile_serves_several_processes_at_once() {
     for name in &names {
         tree::reference(&device.persona(name), name);
     }
-    let running: Vec<_> = names.iter().map(|name| device.command(["push", name]).start()).collect();
+    // On a slow machine the last one waits for three that each take seconds.
+    let patient = ["push", "--timeout", "110"];
+    let running: Vec<_> =
+        names.iter().map(|name| device.command(patient).arg(name).start()).collect();
     for (running, name) in running.into_iter().zip(&names) {
         running.wait(name).expect(0);
     }
     // And all on the same one, changed: whoever comes second finds it done.
     tree::put(&device.persona(&names[0]).join("new"), b"new", 0o600, Duration::from_secs(1));
     let running: Vec<_> =
-        (0..4).map(|_| device.command(["push", &names[0], "--json"]).start()).collect();
+        (0..4).map(|_| device.command(patient).arg(&names[0]).arg("--json").start()).collect();
     let outputs: Vec<_> =
         running.into_iter().map(|running| running.wait("push").expect(0)).collect();
     let changed =
