@@ -19,6 +19,7 @@ pub mod recorder;
 pub mod search;
 pub mod server;
 pub mod terminal;
+pub mod trace;
 pub mod tree;
 
 pub use device::{Device, PASSWORD};

@@ -4,7 +4,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use keybackup_tests::{Device, Server, Tree, not_run, tree};
+use keybackup_tests::trace::can_trace;
+use keybackup_tests::{Device, Server, Tree, tree};
 
 const EMAIL: &str = "alice@example.org";
 
@@ -35,16 +36,6 @@ fn at_every(calls: &[&str], mut step: impl FnMut(&str, u32) -> bool) -> u32 {
         kills += nth - 1;
     }
     kills
-}
-
-fn can_trace(what: &str) -> bool {
-    let probe =
-        std::process::Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output();
-    let works = probe.is_ok_and(|output| output.status.success());
-    if !works {
-        not_run(what, "strace does not work here");
-    }
-    works
 }
 
 #[test]
