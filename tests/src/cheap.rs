@@ -2,13 +2,16 @@
 //! the server, which never sees how a password was stretched. Nothing but tests may do this.
 
 use keybackup::account::{self, Registration};
+use keybackup::keys::{self, opaque::LoginClient};
 use keybackup::records::DeviceRecord;
 use keybackup::remote::{Endpoint, Remote};
 use keybackup::secret::Password;
-use keybackup_protocol::DeviceId;
+use keybackup_protocol::api::{LoginPurpose, LoginStart};
+use keybackup_protocol::{B64, DeviceId};
 use opaque_ke::errors::InternalError;
 use opaque_ke::generic_array::{ArrayLength, GenericArray};
 use opaque_ke::ksf::Ksf;
+use opaque_ke::rand::rngs::OsRng;
 
 use crate::device::PASSWORD;
 
@@ -51,6 +54,21 @@ pub fn register(url: &str, email: &str) -> String {
             .unwrap_or_else(|error| panic!("{error}"));
     let grant = registration.commit(&remote).unwrap_or_else(|error| panic!("{error}"));
     grant.token.expose().to_owned()
+}
+
+/// The first message of a login, as a client sends it.
+pub fn login_start(email: &str) -> LoginStart {
+    let address = email.parse().expect("an address");
+    let prepared = keys::password::prepare(&password()).expect("it is well-formed");
+    let (ke1, _) = LoginClient::<CheapKsf>::start(&mut OsRng, &address, &prepared)
+        .unwrap_or_else(|error| panic!("{error}"));
+    LoginStart {
+        email: email.to_owned(),
+        ke1: B64(ke1),
+        purpose: LoginPurpose::Session,
+        epoch: None,
+        device_cookie: None,
+    }
 }
 
 /// Logs in to it, and answers the token.

@@ -177,19 +177,43 @@ fn what_anybody_may_ask() {
     old.headers = vec![("keybackup-protocol".to_owned(), "99".to_owned())];
     let response = old.send(server.address()).expect("an answer");
     assert_eq!((response.status, response.code().as_str()), (400, "protocol_unsupported"));
-    // Known and unknown addresses: the same shape, length and headers.
-    let start = |email: &str| {
-        let ke1 = "A".repeat(128);
-        let body = format!(r#"{{"email":"{email}","ke1":"{ke1}","purpose":"session"}}"#);
-        let request = Request::new("POST", "/login/start")
+}
+
+/// Known and unknown addresses: the same status, headers and length, and the same refusal of what
+/// does not know the password.
+#[test]
+fn a_login_does_not_tell_whether_there_is_an_account() {
+    let server = Server::start();
+    cheap::register(&server.url, "owner@example.org");
+    let post = |path: &str, body: &serde_json::Value| {
+        let request = Request::new("POST", path)
             .header("content-type", "application/json")
-            .body(body);
+            .body(serde_json::to_vec(body).expect("JSON"));
         request.send(server.address()).expect("an answer")
     };
-    let (known, unknown) = (start("owner@example.org"), start("nobody@example.org"));
-    assert_eq!((known.status, known.body.len()), (unknown.status, unknown.body.len()));
-    let names = |response: &Response| {
-        response.headers.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>()
+    let shape = |response: &Response| {
+        let same = |(name, _): &&(String, String)| name != "date";
+        let headers: Vec<_> = response.headers.iter().filter(same).cloned().collect();
+        let answer = response.json();
+        let lengths: Vec<_> = ["ke2", "ticket"]
+            .iter()
+            .map(|name| answer[name].as_str().map(str::len).expect("text"))
+            .collect();
+        (headers, lengths, response.body.len())
     };
-    assert_eq!(names(&known), names(&unknown));
+    let attempt = |email: &str| {
+        let start = serde_json::to_value(cheap::login_start(email)).expect("JSON");
+        let started = post("/login/start", &start);
+        assert_eq!(started.status, 200, "{}", String::from_utf8_lossy(&started.body));
+        let finish = serde_json::json!({
+            "ticket": started.json()["ticket"],
+            "ke3": "A".repeat(86),
+            "device_id": "0".repeat(32),
+        });
+        let finished = post("/login/finish", &finish);
+        (shape(&started), finished.status, finished.body)
+    };
+    let (known, unknown) = (attempt("owner@example.org"), attempt("nobody@example.org"));
+    assert_eq!(known.1, 401, "{}", String::from_utf8_lossy(&known.2));
+    assert_eq!(known, unknown);
 }
