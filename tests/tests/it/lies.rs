@@ -142,9 +142,9 @@ fn nothing_is_dropped_swapped_or_forged() {
     lie_in_listings(&middleman, |listing| {
         listing["keyring_version"] = json!(2);
     });
-    for command in [["list"], ["push"]] {
-        let output = device.command(command).arg("--all").arg("--json").run();
-        assert!(matches!(output.code, 2 | 13 | 14), "{output}");
+    for command in [&["list"][..], &["push", "--all"], &["pull", "--all", "--force"]] {
+        let output = device.command(command).arg("--json").run();
+        assert!(matches!(output.code, 13 | 14), "{output}");
     }
     middleman.honest();
     device.run(["verify", "--all"]).expect(0);
