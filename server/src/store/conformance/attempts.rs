@@ -9,7 +9,7 @@ use crate::store::{Bucket, Store, StoreError};
 const LIMIT: u8 = 3;
 const _: () = assert!(LIMITS.attempts_per_hour == LIMIT as u64);
 
-pub(super) async fn finds_the_credential(store: &dyn Store) {
+pub(crate) async fn finds_the_credential(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let credential = user.attempt(100, Bucket::Strangers, NOW).await.expect("opens");
     assert!(credential.account == user.account && credential.epoch == user.epoch);
@@ -24,7 +24,7 @@ pub(super) async fn finds_the_credential(store: &dyn Store) {
     assert!(store.open_attempt(unknown).await.expect("opens").is_none());
 }
 
-pub(super) async fn knows_nothing_of_unknown_addresses(store: &dyn Store) {
+pub(crate) async fn knows_nothing_of_unknown_addresses(store: &dyn Store) {
     for id in 0..LIMIT {
         let attempt = new_attempt(1, id, Bucket::Strangers, NOW);
         assert!(store.open_attempt(attempt).await.expect("opens").is_none());
@@ -36,7 +36,7 @@ pub(super) async fn knows_nothing_of_unknown_addresses(store: &dyn Store) {
     }
 }
 
-pub(super) async fn limits_strangers_and_not_the_owner(store: &dyn Store) {
+pub(crate) async fn limits_strangers_and_not_the_owner(store: &dyn Store) {
     let user = User::register(store, 1).await;
     for id in 0..LIMIT {
         user.attempt(100 + id, Bucket::Strangers, NOW + i64::from(id)).await.expect("opens");
@@ -62,7 +62,7 @@ pub(super) async fn limits_strangers_and_not_the_owner(store: &dyn Store) {
     assert_refused!(over, StoreError::TooMany { retry_after_s: 1 });
 }
 
-pub(super) async fn knows_a_device_whose_answer_was_lost(store: &dyn Store) {
+pub(crate) async fn knows_a_device_whose_answer_was_lost(store: &dyn Store) {
     let user = User::register(store, 1).await;
     // A stranger fills the bucket, so that only a known device gets in.
     for id in 0..LIMIT {
@@ -90,7 +90,7 @@ pub(super) async fn knows_a_device_whose_answer_was_lost(store: &dyn Store) {
     assert_refused!(over, StoreError::TooMany { .. });
 }
 
-pub(super) async fn lets_finished_ones_go(store: &dyn Store) {
+pub(crate) async fn lets_finished_ones_go(store: &dyn Store) {
     let user = User::register(store, 1).await;
     for id in 100..100 + 3 * LIMIT {
         user.attempt(id, Bucket::Strangers, NOW).await.expect("own logins are not counted");
@@ -98,7 +98,7 @@ pub(super) async fn lets_finished_ones_go(store: &dyn Store) {
     }
 }
 
-pub(super) async fn finishes_once(store: &dyn Store) {
+pub(crate) async fn finishes_once(store: &dyn Store) {
     let user = User::register(store, 1).await;
     assert_refused!(user.finish(100, NOW).await, StoreError::AttemptRefused);
     user.attempt(100, Bucket::Strangers, NOW).await.expect("opens");
@@ -118,7 +118,7 @@ pub(super) async fn finishes_once(store: &dyn Store) {
     user.finish(102, NOW).await.expect("it is still good for its own");
 }
 
-pub(super) async fn refuses_a_replaced_record(store: &dyn Store) {
+pub(crate) async fn refuses_a_replaced_record(store: &dyn Store) {
     let user = User::register(store, 1).await;
     user.attempt(100, Bucket::Strangers, NOW).await.expect("opens");
     let mut stale = user.finished(100, NOW);

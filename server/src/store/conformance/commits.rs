@@ -9,7 +9,7 @@ use super::LIMITS;
 use super::fixtures::{NOW, User, assert_refused, blob, persona};
 use crate::store::{Base, Commit, CommitBytes, Store, StoreError};
 
-pub(super) async fn start_and_continue_a_persona(store: &dyn Store) {
+pub(crate) async fn start_and_continue_a_persona(store: &dyn Store) {
     let user = User::register(store, 1).await;
     assert_eq!(user.commit(user.push(persona(1), 0, 1, b"one")).await, 1);
     let mut jump = user.push(persona(1), 1, 2, b"nine");
@@ -29,7 +29,7 @@ pub(super) async fn start_and_continue_a_persona(store: &dyn Store) {
     assert_eq!(user.content(persona(1), None).await.expect("reads"), b"nine");
 }
 
-pub(super) async fn compare_and_swap(store: &dyn Store) {
+pub(crate) async fn compare_and_swap(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let absent = user.push(persona(1), 1, 1, b"x");
     assert_refused!(store.commit(absent).await, StoreError::Conflict);
@@ -50,7 +50,7 @@ pub(super) async fn compare_and_swap(store: &dyn Store) {
     assert_refused!(store.commit(again).await, StoreError::Conflict);
 }
 
-pub(super) async fn refuse_what_is_stale(store: &dyn Store) {
+pub(crate) async fn refuse_what_is_stale(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let mut commit = user.push(persona(1), 0, 1, b"x");
     commit.head.epoch = EpochId::from_bytes([77; 16]);
@@ -65,7 +65,7 @@ pub(super) async fn refuse_what_is_stale(store: &dyn Store) {
     assert_refused!(store.commit(commit).await, StoreError::Gone);
 }
 
-pub(super) async fn refuse_contradictions(store: &dyn Store) {
+pub(crate) async fn refuse_contradictions(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let cases: [fn(&mut Commit); 17] = [
         |c| c.head.index = None,
@@ -109,7 +109,7 @@ pub(super) async fn refuse_contradictions(store: &dyn Store) {
 }
 
 /// Without a bound, one commit of whoever holds a session would be the last of the account.
-pub(super) async fn leave_room_for_the_next(store: &dyn Store) {
+pub(crate) async fn leave_room_for_the_next(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let jump = |base, version, index, counter| {
         let mut commit = user.push(persona(1), base, index, b"x");
@@ -132,7 +132,7 @@ pub(super) async fn leave_room_for_the_next(store: &dyn Store) {
     );
 }
 
-pub(super) async fn rename_and_restore_without_bytes(store: &dyn Store) {
+pub(crate) async fn rename_and_restore_without_bytes(store: &dyn Store) {
     let user = User::register(store, 1).await;
     user.commit(user.push(persona(1), 0, 1, b"one")).await;
     user.commit(user.push(persona(1), 1, 2, b"two")).await;
@@ -148,7 +148,7 @@ pub(super) async fn rename_and_restore_without_bytes(store: &dyn Store) {
     assert_refused!(store.commit(nothing).await, StoreError::Gone);
 }
 
-pub(super) async fn are_bounded_by_quota(store: &dyn Store) {
+pub(crate) async fn are_bounded_by_quota(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let kib = 64 * 1024;
     let fits = LIMITS.quota_bytes / kib; // 15
@@ -194,7 +194,7 @@ pub(super) async fn are_bounded_by_quota(store: &dyn Store) {
     assert_refused!(store.commit(over).await, StoreError::Quota);
 }
 
-pub(super) async fn change_nothing_when_refused(store: &dyn Store) {
+pub(crate) async fn change_nothing_when_refused(store: &dyn Store) {
     let user = User::register(store, 1).await;
     user.commit(user.push(persona(1), 0, 1, b"one")).await;
     let before = store.listing(user.account, user.epoch).await.expect("lists");
@@ -212,7 +212,7 @@ pub(super) async fn change_nothing_when_refused(store: &dyn Store) {
     assert_refused!(user.content(persona(1), Some(2)).await, StoreError::Gone);
 }
 
-pub(super) async fn keep_accounts_apart(store: &dyn Store) {
+pub(crate) async fn keep_accounts_apart(store: &dyn Store) {
     let (alice, bob) = (User::register(store, 1).await, User::register(store, 2).await);
     alice.commit(alice.push(persona(1), 0, 1, b"alice")).await;
     // The same id is another persona in another account, and tells nothing of the first.

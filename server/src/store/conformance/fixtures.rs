@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
+use futures_util::future::join_all;
 use keybackup_protocol::api::{
     CommitBlob, CommitHead, CommitIndex, DeviceRecord, Index, Keyring, NewEpoch, Slot, SlotKind,
 };
@@ -222,6 +223,16 @@ impl<'s> User<'s> {
     pub(crate) async fn room(&self, bytes: u64) -> Result<(), StoreError> {
         self.store.begin_part(self.account, bytes).await?.abort().await;
         Ok(())
+    }
+
+    /// Commits one after the other without waiting in between, so that a backend that queues them
+    /// need not make each durable by itself.
+    pub(crate) async fn commit_all(&self, commits: impl IntoIterator<Item = Commit>) {
+        let commits = commits.into_iter().map(|commit| self.store.commit(commit));
+        // A task that yields to others in the middle would go on in another order.
+        for result in tokio::task::unconstrained(join_all(commits)).await {
+            result.expect("commits");
+        }
     }
 
     /// Writes a part.

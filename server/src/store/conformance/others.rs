@@ -8,7 +8,7 @@ use super::LIMITS;
 use super::fixtures::{NOW, User, assert_refused};
 use crate::store::{Bucket, InviteTag, Store, StoreError, TokenHash};
 
-pub(super) async fn devices_rise(store: &dyn Store) {
+pub(crate) async fn devices_rise(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let put = async |device, revision, sealed: &[u8]| {
         let id = DeviceId::from_bytes([device; 16]);
@@ -37,7 +37,7 @@ pub(super) async fn devices_rise(store: &dyn Store) {
     assert_eq!(store.devices(other.account).await.expect("lists").len(), 1);
 }
 
-pub(super) async fn devices_are_few(store: &dyn Store) {
+pub(crate) async fn devices_are_few(store: &dyn Store) {
     let user = User::register(store, 1).await;
     // With the one that registered, a hundred; it is the one longest not in use.
     for id in 2..=100 {
@@ -62,7 +62,7 @@ pub(super) async fn devices_are_few(store: &dyn Store) {
     store.begin_part(user.account, LIMITS.quota_bytes - 1000 - 4096 - 256).await.expect("begins");
 }
 
-pub(super) async fn invitations_are_listed_and_revoked(store: &dyn Store) {
+pub(crate) async fn invitations_are_listed_and_revoked(store: &dyn Store) {
     store.create_invite(InviteTag([1; 32]), NOW, NOW + 10, 2).await.expect("creates");
     store.create_invite(InviteTag([2; 32]), NOW, NOW + 100, 1).await.expect("creates");
     let listed = store.invites(NOW).await.expect("lists");
@@ -77,6 +77,6 @@ pub(super) async fn invitations_are_listed_and_revoked(store: &dyn Store) {
     assert!(listed.iter().all(|invite| invite.id != last), "no number is given twice");
 }
 
-pub(super) async fn is_healthy(store: &dyn Store) {
+pub(crate) async fn is_healthy(store: &dyn Store) {
     store.health().await.expect("is healthy");
 }

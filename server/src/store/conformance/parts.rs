@@ -45,7 +45,7 @@ fn new_upload(user: &User<'_>, n: u8, part: Part) -> NewUpload {
     }
 }
 
-pub(super) async fn hold_large_blobs(store: &dyn Store) {
+pub(crate) async fn hold_large_blobs(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let bytes = content(900_000);
     let part = user.part(&bytes).await;
@@ -62,7 +62,7 @@ pub(super) async fn hold_large_blobs(store: &dyn Store) {
     assert_refused!(store.read(&blob, 0..900_001).await, StoreError::Invalid(_));
 }
 
-pub(super) async fn become_uploads(store: &dyn Store) {
+pub(crate) async fn become_uploads(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let bytes = content(100_000);
     let upload = new_upload(&user, 1, user.part(&bytes).await);
@@ -87,7 +87,7 @@ pub(super) async fn become_uploads(store: &dyn Store) {
     assert_refused!(store.commit(push_upload(&user, 1, 2, 100_000, id)).await, StoreError::Gone);
 }
 
-pub(super) async fn check_lengths(store: &dyn Store) {
+pub(crate) async fn check_lengths(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let mut short = store.begin_part(user.account, 100_000).await.expect("begins");
     short.write(Bytes::from(vec![1; 99_999])).await.expect("writes");
@@ -106,7 +106,7 @@ pub(super) async fn check_lengths(store: &dyn Store) {
     assert_refused!(store.add_upload(upload).await, StoreError::Gone);
 }
 
-pub(super) async fn count_to_the_quota(store: &dyn Store) {
+pub(crate) async fn count_to_the_quota(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let begin = async |bytes| user.room(bytes).await;
     assert_refused!(begin(LIMITS.quota_bytes + 1).await, StoreError::Quota);
@@ -139,7 +139,7 @@ pub(super) async fn count_to_the_quota(store: &dyn Store) {
 }
 
 /// Files are few and not free, however small they are.
-pub(super) async fn count_as_files(store: &dyn Store) {
+pub(crate) async fn count_as_files(store: &dyn Store) {
     let user = User::register(store, 1).await;
     for n in 0..100 {
         let upload = new_upload(&user, n, user.part(b"x").await);
@@ -162,7 +162,7 @@ pub(super) async fn count_as_files(store: &dyn Store) {
     user.room(rest - (7 + 256)).await.expect("all of it is free again");
 }
 
-pub(super) async fn go_when_nobody_names_them(store: &dyn Store) {
+pub(crate) async fn go_when_nobody_names_them(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let named = user.part(&content(70_000)).await;
     user.commit(push_part(&user, 0, 1, &named)).await;

@@ -6,7 +6,7 @@ use keybackup_protocol::B64;
 use super::fixtures::{NOW, User, assert_refused, persona};
 use crate::store::{Store, StoreError};
 
-pub(super) async fn list_one_snapshot(store: &dyn Store) {
+pub(crate) async fn list_one_snapshot(store: &dyn Store) {
     let user = User::register(store, 1).await;
     user.commit(user.push(persona(2), 0, 1, b"x")).await;
     user.commit(user.push(persona(1), 0, 2, b"x")).await;
@@ -33,7 +33,7 @@ pub(super) async fn list_one_snapshot(store: &dyn Store) {
     assert_eq!(seen, expected);
 }
 
-pub(super) async fn page_labels(store: &dyn Store) {
+pub(crate) async fn page_labels(store: &dyn Store) {
     let user = User::register(store, 1).await;
     user.commit(user.push(persona(1), 0, 1, b"x")).await;
     let mut rename = user.label(persona(1), 1, 2);
@@ -52,7 +52,7 @@ pub(super) async fn page_labels(store: &dyn Store) {
     assert_refused!(store.labels(user.account, persona(9), 1).await, StoreError::Gone);
 }
 
-pub(super) async fn cut_labels_at_a_mebibyte(store: &dyn Store) {
+pub(crate) async fn cut_labels_at_a_mebibyte(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let label = |n: u64, bytes| {
         let mut commit = user.label(persona(1), n, n + 1);
@@ -60,9 +60,7 @@ pub(super) async fn cut_labels_at_a_mebibyte(store: &dyn Store) {
         commit.head.label = B64(vec![1; bytes]);
         commit
     };
-    for n in 0..20 {
-        user.commit(label(n, 64 * 1024)).await;
-    }
+    user.commit_all((0..20).map(|n| label(n, 64 * 1024))).await;
     let page = async |from| {
         let labels = store.labels(user.account, persona(1), from).await.expect("lists");
         (labels.labels.first().map(|label| label.version), labels.labels.len(), labels.more)
@@ -71,14 +69,12 @@ pub(super) async fn cut_labels_at_a_mebibyte(store: &dyn Store) {
     assert_eq!(page(17).await, (Some(17), 4, false));
     assert_eq!(page(5).await, (Some(5), 16, false), "full, and the last");
     assert_eq!(page(21).await, (None, 0, false));
-    for n in 20..1021 {
-        user.commit(label(n, 1)).await;
-    }
+    user.commit_all((20..1021).map(|n| label(n, 1))).await;
     assert_eq!(page(21).await, (Some(21), 1000, true));
     assert_eq!(page(22).await, (Some(22), 1000, false));
 }
 
-pub(super) async fn give_ranges(store: &dyn Store) {
+pub(crate) async fn give_ranges(store: &dyn Store) {
     let user = User::register(store, 1).await;
     user.commit(user.push(persona(1), 0, 1, b"0123456789")).await;
     let blob = store.blob(user.account, persona(1), None).await.expect("is there");
@@ -93,7 +89,7 @@ pub(super) async fn give_ranges(store: &dyn Store) {
     assert_refused!(range(3..11).await, StoreError::Invalid(_));
 }
 
-pub(super) async fn are_gone_when_they_should_be(store: &dyn Store) {
+pub(crate) async fn are_gone_when_they_should_be(store: &dyn Store) {
     let user = User::register(store, 1).await;
     for version in [None, Some(1), Some(u64::MAX)] {
         assert_refused!(user.content(persona(1), version).await, StoreError::Gone);
@@ -106,7 +102,7 @@ pub(super) async fn are_gone_when_they_should_be(store: &dyn Store) {
     assert_eq!(user.content(persona(1), Some(1)).await.expect("held for restoring"), b"x");
 }
 
-pub(super) async fn trash_and_take_out(store: &dyn Store) {
+pub(crate) async fn trash_and_take_out(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let trash = async || store.trash(user.account, persona(1), NOW).await.expect("answers");
     assert!(!trash().await, "absent");

@@ -9,7 +9,7 @@ use super::fixtures::{
 };
 use crate::store::{Bucket, InviteTag, NewAccount, Store, StoreError, TokenHash};
 
-pub(super) async fn makes_an_account(store: &dyn Store) {
+pub(crate) async fn makes_an_account(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let session = user.session(NOW).await.expect("the session holds");
     assert!(session.account == user.account && session.epoch == user.epoch);
@@ -22,7 +22,7 @@ pub(super) async fn makes_an_account(store: &dyn Store) {
     assert_eq!(devices[0].revision, 1);
 }
 
-pub(super) async fn is_the_same_when_repeated(store: &dyn Store) {
+pub(crate) async fn is_the_same_when_repeated(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let mut again = new_account(1);
     again.session.token = TokenHash([50; 32]);
@@ -40,7 +40,7 @@ pub(super) async fn is_the_same_when_repeated(store: &dyn Store) {
     assert_refused!(store.register(late).await, StoreError::AttemptRefused);
 }
 
-pub(super) async fn refuses_what_is_taken(store: &dyn Store) {
+pub(crate) async fn refuses_what_is_taken(store: &dyn Store) {
     User::register(store, 1).await;
     assert_refused!(store.open_registration(new_registration(1)).await, StoreError::Taken);
 
@@ -65,7 +65,7 @@ pub(super) async fn refuses_what_is_taken(store: &dyn Store) {
     store.register(new_account(3)).await.expect("registers");
 }
 
-pub(super) async fn refuses_tickets_that_do_not_hold(store: &dyn Store) {
+pub(crate) async fn refuses_tickets_that_do_not_hold(store: &dyn Store) {
     assert_refused!(store.register(new_account(1)).await, StoreError::AttemptRefused);
     store.open_registration(new_registration(1)).await.expect("opens");
     let mut late = new_account(1);
@@ -79,7 +79,7 @@ pub(super) async fn refuses_tickets_that_do_not_hold(store: &dyn Store) {
     assert_refused!(store.register(new_account(2)).await, StoreError::AttemptRefused);
 }
 
-pub(super) async fn refuses_epochs_that_are_incomplete(store: &dyn Store) {
+pub(crate) async fn refuses_epochs_that_are_incomplete(store: &dyn Store) {
     store.open_registration(new_registration(1)).await.expect("opens");
     let cases: [fn(&mut NewAccount); 12] = [
         |new| new.epoch.record.0.truncate(191),
@@ -103,7 +103,7 @@ pub(super) async fn refuses_epochs_that_are_incomplete(store: &dyn Store) {
     store.register(new_account(1)).await.expect("the whole one is taken");
 }
 
-pub(super) async fn spends_invitations(store: &dyn Store) {
+pub(crate) async fn spends_invitations(store: &dyn Store) {
     let tag = InviteTag([8; 32]);
     let start = |n, now| {
         let mut registration = new_registration(n);
@@ -127,7 +127,7 @@ pub(super) async fn spends_invitations(store: &dyn Store) {
     store.register(again).await.expect("the same again");
 }
 
-pub(super) async fn counts_with_logins(store: &dyn Store) {
+pub(crate) async fn counts_with_logins(store: &dyn Store) {
     for id in 0..2 {
         store.open_attempt(new_attempt(1, 100 + id, Bucket::Strangers, NOW)).await.expect("opens");
     }

@@ -22,7 +22,7 @@ async fn held(user: &User<'_>) -> Vec<u64> {
     labels.iter().filter(|label| label.bytes_held).map(|label| label.version).collect()
 }
 
-pub(super) async fn keeps_the_newest_twenty(store: &dyn Store) {
+pub(crate) async fn keeps_the_newest_twenty(store: &dyn Store) {
     let user = User::register(store, 1).await;
     push_versions(&user, 25).await;
     store.sweep(NOW + 31 * DAY_S).await.expect("sweeps");
@@ -35,7 +35,7 @@ pub(super) async fn keeps_the_newest_twenty(store: &dyn Store) {
     assert_eq!(held(&user).await.len(), 20, "time alone drops none of the newest");
 }
 
-pub(super) async fn keeps_the_recent(store: &dyn Store) {
+pub(crate) async fn keeps_the_recent(store: &dyn Store) {
     let user = User::register(store, 1).await;
     push_versions(&user, 25).await;
     // Version 3 was superseded at NOW + 3.
@@ -45,7 +45,7 @@ pub(super) async fn keeps_the_recent(store: &dyn Store) {
     assert_eq!(held(&user).await, (4..=25).collect::<Vec<_>>());
 }
 
-pub(super) async fn keeps_what_a_label_names(store: &dyn Store) {
+pub(crate) async fn keeps_what_a_label_names(store: &dyn Store) {
     let user = User::register(store, 1).await;
     push_versions(&user, 25).await;
     let mut back = user.label(persona(1), 25, 26);
@@ -56,7 +56,7 @@ pub(super) async fn keeps_what_a_label_names(store: &dyn Store) {
     assert!(user.content(persona(1), None).await.is_ok());
 }
 
-pub(super) async fn drops_the_removed_after_thirty_days(store: &dyn Store) {
+pub(crate) async fn drops_the_removed_after_thirty_days(store: &dyn Store) {
     let user = User::register(store, 1).await;
     push_versions(&user, 2).await;
     // Two labels with their rows, index, device record, 200 bytes of content, and 256 for a file.
@@ -81,7 +81,7 @@ pub(super) async fn drops_the_removed_after_thirty_days(store: &dyn Store) {
     assert_eq!(user.content(persona(2), Some(1)).await.expect("is held"), b"x");
 }
 
-pub(super) async fn drops_the_expired(store: &dyn Store) {
+pub(crate) async fn drops_the_expired(store: &dyn Store) {
     let user = User::register(store, 1).await;
     for id in 100..103 {
         user.attempt(id, Bucket::Strangers, NOW).await.expect("opens");

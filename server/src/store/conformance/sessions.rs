@@ -7,7 +7,7 @@ use super::LIMITS;
 use super::fixtures::{NOW, User, assert_refused, persona, session};
 use crate::store::{Bucket, NewUpload, Store, StoreError, TokenHash};
 
-pub(super) async fn hold_until_they_expire(store: &dyn Store) {
+pub(crate) async fn hold_until_they_expire(store: &dyn Store) {
     let user = User::register(store, 1).await;
     user.attempt(100, Bucket::Strangers, NOW).await.expect("opens");
     let mut login = user.finished(100, NOW);
@@ -21,7 +21,7 @@ pub(super) async fn hold_until_they_expire(store: &dyn Store) {
     assert!(store.session(&TokenHash([111; 32]), NOW).await.expect("answers").is_none());
 }
 
-pub(super) async fn end_when_idle(store: &dyn Store) {
+pub(crate) async fn end_when_idle(store: &dyn Store) {
     let user = User::register(store, 1).await; // idle for 100,000 s
     assert!(user.session(NOW + 99_999).await.is_some());
     store.health().await.expect("what was noted before is written now");
@@ -30,7 +30,7 @@ pub(super) async fn end_when_idle(store: &dyn Store) {
     assert!(user.session(NOW + 299_998).await.is_none());
 }
 
-pub(super) async fn end_when_told(store: &dyn Store) {
+pub(crate) async fn end_when_told(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let id = user.session(NOW).await.expect("holds").id;
     assert!(store.end_session(id).await.expect("ends"));
@@ -44,7 +44,7 @@ pub(super) async fn end_when_told(store: &dyn Store) {
 }
 
 /// The body of a commit may come for hours, in which its session may end.
-pub(super) async fn change_nothing_once_ended(store: &dyn Store) {
+pub(crate) async fn change_nothing_once_ended(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let record = || DeviceRecord { id: user.device(), revision: 2, sealed: B64(vec![1]) };
     let upload = async |now| NewUpload {
@@ -73,7 +73,7 @@ pub(super) async fn change_nothing_once_ended(store: &dyn Store) {
 }
 
 /// Each login opens one; they must not heap up.
-pub(super) async fn are_few_on_a_device(store: &dyn Store) {
+pub(crate) async fn are_few_on_a_device(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let id = |n: u8| 100 + n;
     for n in 0..9 {
@@ -98,7 +98,7 @@ pub(super) async fn are_few_on_a_device(store: &dyn Store) {
     assert!(store.session(&TokenHash([108; 32]), NOW + 5).await.expect("answers").is_some());
 }
 
-pub(super) async fn carry_the_material_of_their_epoch(store: &dyn Store) {
+pub(crate) async fn carry_the_material_of_their_epoch(store: &dyn Store) {
     let user = User::register(store, 1).await;
     user.attempt(100, Bucket::Strangers, NOW).await.expect("opens");
     let material = user.finish(100, NOW).await.expect("finishes");
