@@ -10,6 +10,9 @@ use super::dir::{self, Cursor, Dir};
 use super::entry::{Item, Kind, Summary, Summing};
 use super::names::{Destination, NameError};
 
+/// Most files and directories that are made durable one by one.
+const MOST_ONE_BY_ONE: usize = 256;
+
 /// Why a zip couldn't be unpacked. What was written so far is to be thrown away.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -49,15 +52,25 @@ pub fn unpack<R: Read + Seek>(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Summary, UnpackError> {
     audited.check_names(destination(into).map_err(UnpackError::Probe)?)?;
-    let mut tree = Tree { cursor: Cursor::new(into), file: None };
+    let one_by_one = is_synced_one_by_one(audited);
+    let mut tree = Tree { cursor: Cursor::new(into), file: None, one_by_one };
     let summary = stream(reader, audited, &mut tree, progress, &mut |_, _| ())?;
     tree.finish(audited)?;
-    // One call for all files where there is one; elsewhere each was synced when it was closed.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    into.sync_file_system().map_err(UnpackError::Sync)?;
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    if !one_by_one {
+        into.sync_file_system().map_err(UnpackError::Sync)?;
+        return Ok(summary);
+    }
     into.sync().map_err(UnpackError::Sync)?;
     Ok(summary)
+}
+
+/// Whether each file and directory is made durable by itself. One call for the whole file system,
+/// where there is one, is cheaper for many; but it also waits for all that other programs wrote,
+/// which may be gigabytes on a slow disk.
+fn is_synced_one_by_one(audited: &Audited) -> bool {
+    cfg!(not(any(target_os = "linux", target_os = "android")))
+        || audited.records.len() <= MOST_ONE_BY_ONE
 }
 
 /// Which names can't be told apart in the empty directory `into`.
@@ -156,6 +169,7 @@ impl Sink for Nothing {
 struct Tree<'d> {
     cursor: Cursor<'d>,
     file: Option<File>,
+    one_by_one: bool,
 }
 
 impl Sink for Tree<'_> {
@@ -178,7 +192,7 @@ impl Sink for Tree<'_> {
         let Some(file) = self.file.take() else { return Ok(()) };
         dir::set_mode(&file, record.mode)?;
         dir::set_mtime(&file, record.mtime)?;
-        if cfg!(not(any(target_os = "linux", target_os = "android"))) {
+        if self.one_by_one {
             file.sync_all()?;
         }
         Ok(())
@@ -196,10 +210,11 @@ impl Tree<'_> {
             let mut finish = || {
                 let (parent, name) = self.cursor.at(&record.path)?;
                 let directory = parent.subdirectory(name)?;
-                if cfg!(not(any(target_os = "linux", target_os = "android"))) {
+                directory.finish(record.mode, record.mtime)?;
+                if self.one_by_one {
                     directory.sync()?;
                 }
-                directory.finish(record.mode, record.mtime)
+                Ok(())
             };
             finish().map_err(|source| UnpackError::Write { path: record.path.clone(), source })?;
         }

@@ -92,6 +92,26 @@ fn a_pull_that_is_killed_at_every_step_of_its_placement() {
     assert_eq!(device.leftovers(&back), [""; 0]);
 }
 
+#[test]
+fn a_small_restore_does_not_wait_for_what_others_wrote() {
+    if !can_trace("how a restore is made durable") {
+        return;
+    }
+    let server = Server::start();
+    let device = Device::registered(&server.url, EMAIL);
+    tree::reference(&device.persona("work"), "Alice");
+    device.run(["push"]).expect(0);
+    let trace = device.path("trace");
+    let wrapper =
+        ["strace", "-f", "-qq", "-o", trace.to_str().expect("text"), "-e", "trace=fsync,syncfs"];
+    device.command(["pull", "work", "back"]).under(&wrapper).run().expect(0);
+    let calls = std::fs::read_to_string(trace).expect("there");
+    assert_eq!(calls.matches("syncfs(").count(), 0, "{calls}");
+    // Every file and directory, the root, and what holds it.
+    let nodes = Tree::read(&device.path("back")).0.len();
+    assert!(calls.matches("fsync(").count() >= nodes + 2, "{nodes}: {calls}");
+}
+
 fn asides(path: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(path.parent().expect("it has one")).expect("listable");
     let paths = entries.map(|entry| entry.expect("readable").path());
