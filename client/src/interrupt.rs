@@ -163,6 +163,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -184,17 +186,23 @@ mod tests {
     #[test]
     fn the_end_waits_for_what_is_held_also_within_another() {
         let (outer, inner) = (hold(), hold());
-        let (told, end) = std::sync::mpsc::channel();
+        let (told, came) = std::sync::mpsc::channel();
         let waits = thread::spawn(move || {
+            told.send("it begins").expect("awaited");
             let _none = none_held();
-            told.send(()).expect("awaited");
+            told.send("it ends").expect("awaited");
         });
         drop(inner);
-        assert!(end.try_recv().is_err(), "the outer one is still held");
+        assert_eq!(came.recv(), Ok("it begins"));
+        // Time enough to end, for one that does not wait.
+        let early = came.recv_timeout(Duration::from_millis(100));
+        assert!(early.is_err(), "the outer one is still held");
         drop(hold());
+        let early = came.recv_timeout(Duration::from_millis(100));
+        assert!(early.is_err(), "another one's end is not its own");
         drop(outer);
-        end.recv().expect("it ends");
-        waits.join().expect("it ends");
+        assert_eq!(came.recv(), Ok("it ends"));
+        waits.join().expect("no panic");
     }
 
     #[test]
