@@ -17,6 +17,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::archive;
 use crate::error::Exit;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
@@ -24,7 +25,7 @@ static HANDLES_CTRL_C: AtomicBool = AtomicBool::new(false);
 /// How many [`Hold`]s there are. Who ends the process waits for none, and lets none begin.
 static HOLDS: Mutex<usize> = Mutex::new(0);
 static RELEASED: Condvar = Condvar::new();
-static LEFTOVERS: Mutex<BTreeMap<u64, PathBuf>> = Mutex::new(BTreeMap::new());
+static LEFTOVERS: Mutex<BTreeMap<u64, Vec<PathBuf>>> = Mutex::new(BTreeMap::new());
 static TERMINAL: Mutex<Option<(File, Termios)>> = Mutex::new(None);
 
 /// Begins to wait for signals; those that the parent had ignored (`nohup`, jobs in the
@@ -43,9 +44,12 @@ pub fn install(report: impl FnOnce() + Send + 'static) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a signal has come, and the process ends soon.
-pub fn requested() -> bool {
-    REQUESTED.load(Ordering::Acquire)
+/// Waits for the end of the process if a signal has begun it. To be called before a failure is
+/// told: what fails from then on does so because its files are removed under it.
+pub fn give_way() {
+    while REQUESTED.load(Ordering::Acquire) {
+        thread::park();
+    }
 }
 
 /// Delays the end of the process until this is dropped: for a few local steps that leave a mess
@@ -65,11 +69,13 @@ impl Drop for Hold {
     }
 }
 
-/// Removes a file or directory if the process is interrupted before this is dropped.
-pub fn remove_on_exit(path: &Path) -> Leftover {
+/// Removes files or directories, in this order, if the process is interrupted before this is
+/// dropped. When one of them can't be removed the ones after it stay: a marker goes last, so that
+/// others still find what it marks.
+pub fn remove_on_exit(paths: impl IntoIterator<Item = PathBuf>) -> Leftover {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    locked(&LEFTOVERS).insert(number, path.to_owned());
+    locked(&LEFTOVERS).insert(number, paths.into_iter().collect());
     Leftover(number)
 }
 
@@ -129,20 +135,22 @@ fn clean_up() {
     if let Some((terminal, state)) = &*locked(&TERMINAL) {
         let _ = tcsetattr(terminal, OptionalActions::Now, state);
     }
-    for path in locked(&LEFTOVERS).values() {
-        // Another thread may still be writing into a directory while it is removed.
-        (0..10).find(|_| remove(path));
+    for paths in locked(&LEFTOVERS).values() {
+        // Another thread may still be writing into a directory while it is removed, or closing it.
+        let _ = paths.iter().try_for_each(|path| (0..100).any(|_| remove(path)).then_some(()));
     }
 }
 
 /// Whether nothing is there any more.
 fn remove(path: &Path) -> bool {
-    let removed = match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
-        Ok(_) => std::fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    removed.is_ok() || removed.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    match archive::remove(path) {
+        Ok(()) => true,
+        // Of the path itself, or of something in it that went meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        }
+        Err(_) => false,
+    }
 }
 
 /// The signals that this process ignores, bit n-1 for signal n, as Linux tells them. Elsewhere
@@ -175,12 +183,24 @@ mod tests {
         std::fs::write(tree.join("sub/x"), "x").expect("written");
         std::fs::write(&file, "x").expect("written");
         std::fs::write(&kept, "x").expect("written");
-        let guards =
-            [&tree, &file, &directory.path().join("never-made")].map(|p| remove_on_exit(p));
-        drop(remove_on_exit(&kept));
+        let never_made = directory.path().join("never-made");
+        let guard = remove_on_exit([tree.clone(), never_made, file.clone()]);
+        drop(remove_on_exit([kept.clone()]));
         clean_up();
-        drop(guards);
+        drop(guard);
         assert!(!tree.exists() && !file.exists() && kept.exists());
+    }
+
+    #[test]
+    fn what_marks_something_goes_after_it_or_stays() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let marker = directory.path().join("marker");
+        std::fs::write(&marker, "").expect("written");
+        // Nobody can remove this, not even root.
+        let guard = remove_on_exit([PathBuf::from("/proc/self/status"), marker.clone()]);
+        clean_up();
+        drop(guard);
+        assert!(marker.exists());
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub use pack::{Changes, PackError, Packed, pack};
 pub use paths::Paths;
 pub use place::{PlaceError, Placement, is_aside};
 pub use repack::{RepackError, repack, small_content};
-pub use sibling::sweep;
+pub use sibling::{remove, sweep};
 pub use single::{Listed, SingleError, copy_entry, entries, items};
 pub use stat_cache::StatCache;
 pub use time::Ticks;

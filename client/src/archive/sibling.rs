@@ -14,7 +14,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::dir::Dir;
+use super::dir::{Dir, NodeKind};
 use super::names::MAX_COMPONENT_BYTES;
 
 /// Between a directory's name and the random part of a restore's under way: `.NAME.keybackup-R`.
@@ -46,6 +46,21 @@ pub fn sweep(parent: &Path) -> io::Result<usize> {
         parent.remove_file(&marker)?;
     }
     Ok(removed)
+}
+
+/// Removes a file, or a directory and all in it, also where directories in it are read-only.
+pub fn remove(path: &Path) -> io::Result<()> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let parent = Dir::open(parent)?;
+    if parent.status_of(name)?.kind == NodeKind::Directory {
+        parent.remove_tree(name)
+    } else {
+        parent.remove_file(name)
+    }
 }
 
 /// The directory that a file of this name marks; `None` if it is not a name that [`Marked::make`]

@@ -51,6 +51,7 @@ pub fn main() -> ExitCode {
     match harden_and_run(&cli, &ui, &environment) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            interrupt::give_way();
             ui.fail(&failure);
             ExitCode::from(failure.exit().code())
         }

@@ -142,8 +142,7 @@ impl Pull<'_, '_> {
         }
         let placement = Placement::prepare(&directory).map_err(|e| place_failure(&e))?;
         // A signal removes what is half unpacked; a kill leaves it to the next pull's sweep.
-        let guards =
-            [placement.path(), placement.marker_path()].map(|it| interrupt::remove_on_exit(&it));
+        let guard = interrupt::remove_on_exit([placement.path(), placement.marker_path()]);
         let progress = context.ui.progress(
             Task::Unpacking,
             Some(label.name.as_str()),
@@ -167,7 +166,7 @@ impl Pull<'_, '_> {
                 None
             }
         };
-        drop(guards);
+        drop(guard);
         drop(hold);
         settle(session, id, label, content, &directory);
         Ok(pulled)

@@ -92,6 +92,51 @@ fn a_pull_that_is_killed_at_every_step_of_its_placement() {
     assert_eq!(device.leftovers(&back), [""; 0]);
 }
 
+/// A tree with a directory that takes no files, as it is kept and as it comes back.
+fn with_closed_directory(device: &Device) -> Tree {
+    let work = device.persona("work");
+    for name in ["closed/key", "closed/deeper/key", "open/key"] {
+        tree::put(&work.join(name), b"secret", 0o400, Duration::from_secs(1));
+    }
+    for name in ["closed/deeper", "closed"] {
+        tree::set_mode(&work.join(name), 0o500);
+    }
+    device.run(["push"]).expect(0);
+    Tree::read(&work)
+}
+
+#[test]
+fn a_pull_that_is_interrupted_at_every_sync_leaves_nothing_also_of_closed_directories() {
+    if !can_trace("Ctrl-C at system calls") {
+        return;
+    }
+    let what = "Ctrl-C at system calls, without root's powers";
+    let Some(powerless) = keybackup_tests::trace::powerless(what) else { return };
+    let server = Server::start();
+    let device = Device::registered(&server.url, EMAIL);
+    let whole = with_closed_directory(&device);
+    let back = device.path("back");
+    let remove_back = || {
+        let mut remove = std::process::Command::new("chmod");
+        assert!(remove.args(["-R", "u+w"]).arg(&back).status().expect("chmod is there").success());
+        std::fs::remove_dir_all(&back).expect("removable");
+    };
+    let interrupted = at_every(&["fsync", "syncfs"], |call, nth| {
+        let (trace, inject) = (format!("trace=?{call}"), interrupt_at(call, nth));
+        let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+        let pull = device.command(["pull", "work", "back"]);
+        let output = pull.under(&strace).under(&powerless).run();
+        assert!(matches!(output.code, 0 | 130), "{output}");
+        assert_eq!(device.leftovers(&back), [""; 0], "{call} {nth}");
+        if back.exists() {
+            whole.assert_same(&Tree::read(&back));
+            remove_back();
+        }
+        output.code == 130
+    });
+    assert!(interrupted > 5, "{interrupted} interruptions");
+}
+
 #[test]
 fn a_small_restore_does_not_wait_for_what_others_wrote() {
     if !can_trace("how a restore is made durable") {
@@ -110,6 +155,12 @@ fn a_small_restore_does_not_wait_for_what_others_wrote() {
     // Every file and directory, the root, and what holds it.
     let nodes = Tree::read(&device.path("back")).0.len();
     assert!(calls.matches("fsync(").count() >= nodes + 2, "{nodes}: {calls}");
+}
+
+/// For strace: Ctrl-C at the `nth` call of this name. A thread of its own handles the signal, so
+/// this call and the next ones take long enough for it.
+fn interrupt_at(call: &str, nth: u32) -> String {
+    format!("inject=?{call}:signal=INT:delay_exit=300000:when={nth}+")
 }
 
 fn asides(path: &Path) -> Vec<std::path::PathBuf> {
