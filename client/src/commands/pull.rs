@@ -177,12 +177,10 @@ impl Pull<'_, '_> {
         let label = &remote.label.label;
         let content = content(label)?;
         let file = absolute(file)?;
-        if !arguments.force && std::fs::symlink_metadata(&file).is_ok() {
-            return Err(Failure::new(
-                Code::Conflict,
-                format!("{} exists already", find::quoted(&file.display().to_string())),
-            )
-            .hint("replace it: --force"));
+        match std::fs::symlink_metadata(&file) {
+            Ok(there) if there.is_dir() => return Err(is_directory(&file)),
+            Ok(_) if !arguments.force => return Err(exists(&file)),
+            _ => {}
         }
         let mut pulled = Pulled {
             persona: Persona { changed: true, ..Persona::of(id, remote) },
@@ -195,7 +193,10 @@ impl Pull<'_, '_> {
         }
         let (mut blob, _) = fetch(context, session, id, remote, Task::Receiving)?;
         pulled.received = content.blob_bytes;
-        let failed = |error| Failure::io(&error, format!("writing {}", file.display()));
+        let failed = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => exists(&file),
+            _ => Failure::io(&error, format!("writing {}", file.display())),
+        };
         let mut out = WholeFile::create(&file).map_err(failed)?;
         let summary = archive::export(&mut blob, &mut out, &mut |_| {})
             .map_err(|error| export_failure(&error))?;
@@ -203,6 +204,19 @@ impl Pull<'_, '_> {
         out.publish(arguments.force).map_err(failed)?;
         Ok(pulled)
     }
+}
+
+/// Something is where a zip would go.
+fn exists(file: &Path) -> Failure {
+    let file = find::quoted(&file.display().to_string());
+    Failure::new(Code::Conflict, format!("{file} exists already")).hint("replace it: --force")
+}
+
+/// A directory is where a zip would go. No zip replaces it.
+fn is_directory(file: &Path) -> Failure {
+    let file = find::quoted(&file.display().to_string());
+    Failure::new(Code::Conflict, format!("{file} is a directory"))
+        .hint("name the zip that shall be made: --zip DIRECTORY/NAME.zip")
 }
 
 /// The content a label names; a tombstone has none.

@@ -335,3 +335,23 @@ fn one_profile_serves_several_processes_at_once() {
     assert_eq!(device.json(["list"])["personas"].as_array().map(Vec::len), Some(4));
     device.run(["verify", "--all"]).expect(0);
 }
+
+#[test]
+fn a_zip_takes_no_directorys_place() {
+    let server = Server::start();
+    let recorder = keybackup_tests::Recorder::start(&server.url);
+    let device = Device::registered(&recorder.url, EMAIL);
+    tree::reference(&device.persona("work"), "Alice");
+    device.run(["push"]).expect(0);
+    std::fs::create_dir(device.path("empty")).expect("made");
+    recorder.clear();
+    for force in [&[][..], &["--force"]] {
+        let pull = ["pull", "work", "--zip", "empty", "--json"];
+        let output = device.command([&pull, force].concat()).run();
+        let error = error(output, 11, "conflict");
+        assert!(error["message"].as_str().expect("text").contains("is a directory"), "{error}");
+        assert!(error["hint"].as_str().expect("a hint").contains("--zip"), "{error}");
+    }
+    assert!(device.path("empty").is_dir());
+    assert!(!recorder.requests().iter().any(keybackup_tests::Request::is_blob), "found out before");
+}

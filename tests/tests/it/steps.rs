@@ -157,6 +157,50 @@ fn a_small_restore_does_not_wait_for_what_others_wrote() {
     assert!(calls.matches("fsync(").count() >= nodes + 2, "{nodes}: {calls}");
 }
 
+#[test]
+fn a_zip_that_is_stopped_at_every_step_is_whole_or_not_there() {
+    if !can_trace("signals at system calls") {
+        return;
+    }
+    let server = Server::start();
+    let device = Device::registered(&server.url, EMAIL);
+    tree::reference(&device.persona("work"), "Alice");
+    device.run(["push"]).expect(0);
+    device.run(["pull", "work", "--zip", "whole.zip"]).expect(0);
+    let whole = std::fs::read(device.path("whole.zip")).expect("there");
+    let zip = device.path("x.zip");
+    // As it is, and where a nameless file can't be given a name.
+    for fault in [&[][..], &["-e", "inject=linkat:error=EPERM"]] {
+        for signal in ["KILL", "INT"] {
+            let stops =
+                at_every(&["copy_file_range", "renameat2", "rename", "fsync"], |call, nth| {
+                    let trace = format!("trace=?{call},linkat");
+                    let inject = match signal {
+                        "INT" => interrupt_at(call, nth),
+                        _ => format!("inject=?{call}:signal=KILL:when={nth}"),
+                    };
+                    let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace];
+                    let strace = [&strace, fault, &["-e", &inject]].concat();
+                    let pull = device.command(["pull", "work", "--zip", "x.zip"]);
+                    let output = pull.under(&strace).run();
+                    assert!(matches!(output.code, 0 | 130 | 137), "{output}");
+                    if let Ok(bytes) = std::fs::read(&zip) {
+                        assert!(bytes == whole, "half of it: {fault:?} {call} {nth}: {output}");
+                        std::fs::remove_file(&zip).expect("there");
+                    }
+                    if signal == "INT" {
+                        assert_eq!(device.leftovers(&zip), [""; 0], "{fault:?} {call} {nth}");
+                    }
+                    output.code != 0
+                });
+            assert!(stops >= 2, "{fault:?} {signal}: {stops} stops");
+        }
+    }
+    // What kills left goes with the next one.
+    device.run(["pull", "work", "--zip", "x.zip"]).expect(0);
+    assert_eq!(device.leftovers(&zip), [""; 0]);
+}
+
 /// For strace: Ctrl-C at the `nth` call of this name. A thread of its own handles the signal, so
 /// this call and the next ones take long enough for it.
 fn interrupt_at(call: &str, nth: u32) -> String {
