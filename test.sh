@@ -8,12 +8,13 @@ cd "$(dirname "$0")"
 say() { printf '\n== %s\n' "$*" >&2; }
 
 # program:package — what the tests start besides our own binaries.
-needs=(cc:gcc python3:python3 node:nodejs unzip:unzip bsdtar:libarchive-tools strace:strace
+needs=(cc:gcc python3:python3 node:nodejs npm:npm unzip:unzip bsdtar:libarchive-tools strace:strace
   mkfs.ext4:e2fsprogs setsid:util-linux mount:mount)
 missing=()
 for need in "${needs[@]}"; do
   command -v "${need%%:*}" >/dev/null || [ -x "/usr/sbin/${need%%:*}" ] || missing+=("${need##*:}")
 done
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     say "installing ${missing[*]}"
@@ -28,6 +29,17 @@ fi
 for component in rustfmt clippy; do
   cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component"
 done
+
+# Packages of the programs that share no code with ours go to .tools, which git ignores.
+say "packages for Python and Node"
+python=.tools/venv/bin/python
+pinned=tests/independent/python/requirements.txt
+if ! cmp -s "$pinned" .tools/venv/installed.txt; then
+  python3 -m venv .tools/venv
+  "$python" -m pip install --quiet --disable-pip-version-check -r "$pinned"
+  cp "$pinned" .tools/venv/installed.txt
+fi
+tests/independent/js/setup.sh
 
 say "format"
 cargo fmt --all --check
