@@ -140,9 +140,12 @@ impl Pull<'_, '_> {
             // Leftovers of pulls that were killed; failing to remove them harms nobody.
             let _ = archive::sweep(parent);
         }
+        // Made and registered in one, or a signal in between would leave it.
+        let hold = interrupt::hold();
         let placement = Placement::prepare(&directory).map_err(|e| place_failure(&e))?;
         // A signal removes what is half unpacked; a kill leaves it to the next pull's sweep.
         let guard = interrupt::remove_on_exit([placement.path(), placement.marker_path()]);
+        drop(hold);
         let progress = context.ui.progress(
             Task::Unpacking,
             Some(label.name.as_str()),

@@ -57,11 +57,11 @@ impl WholeFile {
         self.file.sync_all()?;
         let (path, target) = (&self.sibling.path, &self.target);
         // Where a nameless file can't get a name after all, a copy of it can.
-        let copy = if self.is_named || link(&self.file, path).is_ok() {
-            None
-        } else {
-            Some(self.sibling.copy(&mut self.file)?)
+        let linked = self.is_named || {
+            let _hold = interrupt::hold();
+            link(&self.file, path).is_ok()
         };
+        let copy = if linked { None } else { Some(self.sibling.copy(&mut self.file)?) };
         let _hold = interrupt::hold();
         if replace {
             fs::rename(path, target)?;
@@ -97,6 +97,8 @@ impl Sibling {
     }
 
     fn create(&self) -> io::Result<File> {
+        // Not while the process ends: what is made after its cleaning up would stay.
+        let _hold = interrupt::hold();
         OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&self.path)
     }
 
