@@ -19,7 +19,7 @@ use crate::error::{Code, CommandResult, Failure};
 use crate::marks::{Opened, OpenedPersona};
 use crate::records::{Base, Digest, Name, Nickname};
 use crate::ui;
-use refuse::{refuse_conflict, refuse_emptied};
+use refuse::{is_own, refuse_conflict, refuse_emptied};
 use seal::pack_and_seal;
 use target::{name_of, skipped_directory, target};
 
@@ -80,7 +80,16 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Push) -> CommandResult
             if session.stale {
                 opened = session.snapshot()?;
             }
-            push(context, &mut session, &opened, local, &name, &request)
+            match push(context, &mut session, &opened, local, &name, &request) {
+                Err(failure) if matches!(failure.code(), Code::Conflict | Code::Taken) => {
+                    opened = session.snapshot()?;
+                    if !overtaken_by_own(&session, &opened, &name) {
+                        return Err(failure);
+                    }
+                    push(context, &mut session, &opened, local, &name, &request)
+                }
+                pushed => pushed,
+            }
         },
         |local, failure| Pushed {
             persona: Persona::local(&local.name, local.nickname.clone()).failed(failure),
@@ -103,6 +112,15 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Push) -> CommandResult
         }
     }
     result
+}
+
+/// Whether what stands in the way of a commit is one of this device's own: of a process that was
+/// killed, whose request reached the server after this one had looked.
+fn overtaken_by_own(session: &Session, opened: &Opened, name: &Name) -> bool {
+    let standing = opened.index.by_name(name.as_str());
+    standing.is_some_and(|(id, _)| {
+        opened.personas.get(&id).is_some_and(|remote| is_own(session, id, remote))
+    })
 }
 
 /// Pushes one directory under a name, unless it stands there already.

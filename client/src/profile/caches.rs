@@ -35,7 +35,11 @@ impl Snapshot {
     }
 }
 
-/// The label that this device sent last. If it stands at the server, it is nobody else's.
+/// How many labels are noted when they are sent: as many processes may be killed, one after the
+/// other, before the first of their commits comes about.
+const SENT_KEPT: usize = 8;
+
+/// A label that this device sent. If it stands at the server, it is nobody else's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
     /// Of which persona.
@@ -44,16 +48,14 @@ pub struct Sent {
     pub label: Digest,
 }
 
-impl Sent {
-    fn to_bytes(self) -> Vec<u8> {
-        serde_json::to_vec(&self).expect("ids and hashes are text")
-    }
-}
-
 impl LockedProfile {
     /// Notes what is about to be sent. A process that is killed leaves it; a power cut may not.
     pub fn save_sent(&self, sent: &Sent) -> Result<(), ProfileError> {
-        save_cache(self.path("sent.json"), &sent.to_bytes())
+        let mut all = self.sent();
+        all.insert(0, *sent);
+        all.truncate(SENT_KEPT);
+        let Ok(bytes) = serde_json::to_vec(&all) else { return Ok(()) };
+        save_cache(self.path("sent.json"), &bytes)
     }
 
     /// Keeps a listing in place of the last one. An `ETag` with a line feed in it is not kept.

@@ -7,7 +7,7 @@
 //! | `state.sealed` | what this device has seen of the account, sealed |
 //! | `state.sealed.orphan` | the same of an earlier device, whose record is gone |
 //! | `snapshot` | the last listing and its `ETag` |
-//! | `sent.json` | which label was sent last |
+//! | `sent.json` | which labels were sent last |
 //! | `cache/<persona>.sealed` | stat caches, sealed |
 //! | `login.json` | token and root key, where no keyring keeps them |
 //! | `lock` | locked by the one process that may write |
@@ -81,9 +81,10 @@ impl Profile {
         Snapshot::parse(&std::fs::read(self.path("snapshot")).ok()?)
     }
 
-    /// What this device sent last, if that was noted.
-    pub fn sent(&self) -> Option<Sent> {
-        serde_json::from_slice(&std::fs::read(self.path("sent.json")).ok()?).ok()
+    /// What this device sent last, newest first, as far as that was noted.
+    pub fn sent(&self) -> Vec<Sent> {
+        let bytes = std::fs::read(self.path("sent.json")).unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
     /// The sealed stat cache of a persona, if one is there.

@@ -1,6 +1,7 @@
 //! Ctrl-C, a kill, a server that dies, at every moment that can be told from outside: nothing is
 //! half-written, nothing acknowledged is lost, and the same command again works.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use keybackup_tests::http::Request;
@@ -134,6 +135,53 @@ fn an_answer_that_is_lost_is_no_conflict() {
     device.run(["push"]).expect(13);
     middleman.honest();
     assert_eq!(device.one(["push"])["version"], 2);
+}
+
+/// A process is killed with its commit on the way, and that arrives when the next one has looked.
+#[test]
+fn a_commit_that_arrives_late_is_no_conflict() {
+    let server = Server::start();
+    let middleman = Middleman::start(&server.url);
+    let device = Device::registered(&middleman.url, EMAIL);
+    let work = device.persona("work");
+    tree::reference(&work, "Alice");
+    // First as a new persona, then as a new version; with the same files, and with others.
+    for (round, version, same) in [(0, 1, true), (1, 2, true), (2, 4, false)] {
+        if round > 0 {
+            tree::put(&work.join("note"), &[round], 0o600, Duration::from_secs(round.into()));
+        }
+        let late = Arc::new(Mutex::new(None));
+        let held = Arc::clone(&late);
+        middleman.set(move |request, upstream| {
+            if !request.is_commit() {
+                return Reply::Answer(upstream.ask(request));
+            }
+            *held.lock().expect("held briefly") = Some(request.clone());
+            Reply::Stall(Vec::new())
+        });
+        let running = device.command(["push"]).start();
+        middleman.stalled();
+        running.signal(Signal::KILL);
+        running.wait("push").expect(137);
+        let first: Request = late.lock().expect("held briefly").take().expect("it was sent");
+        let waiting = Mutex::new(Some(first));
+        middleman.set(move |request, upstream| {
+            if request.is_commit()
+                && let Some(first) = waiting.lock().expect("held briefly").take()
+            {
+                assert_eq!(upstream.ask(&first).status, 200);
+            }
+            Reply::Answer(upstream.ask(request))
+        });
+        if !same {
+            tree::put(&work.join("note"), b"newer", 0o600, Duration::from_secs(99));
+        }
+        let pushed = device.one(["push"]);
+        assert_eq!(pushed["version"], version, "{pushed}");
+        assert_eq!(pushed["changed"], !same, "{pushed}");
+        device.run(["verify", "--all"]).expect(0);
+        assert_eq!(device.json(["list"])["personas"].as_array().map(Vec::len), Some(1));
+    }
 }
 
 #[test]

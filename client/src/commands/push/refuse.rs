@@ -30,6 +30,18 @@ pub(super) fn refuse_emptied(scan: &Scan, remote: &OpenedPersona) -> CommandResu
     .hint(format!("it shall be empty: keybackup push --force {}", ui::shell_word(name))))
 }
 
+/// Whether a version is one that this device sent, and was killed before it had the answer:
+/// nobody else's work.
+///
+/// That a label names this device is not enough: a device put back from an image has the same id,
+/// and has forgotten what it pushed after the image was made. And a label without bytes of its own
+/// (a rename) may carry what another device pushed.
+pub(super) fn is_own(session: &Session, id: PersonaId, remote: &OpenedPersona) -> bool {
+    let label = &remote.label.label;
+    let sent = Sent { persona: id, label: remote.label.hash };
+    label.content_version == Some(label.version) && session.profile.sent().contains(&sent)
+}
+
 /// Refuses to push over a version that this device has not seen in this directory.
 pub(super) fn refuse_conflict(
     session: &Session,
@@ -63,15 +75,7 @@ pub(super) fn refuse_conflict(
         {
             Ok(())
         }
-        // What this device sent last, and was killed before it had the answer: nobody else's
-        // work. That a label names this device is not enough: a device put back from an image
-        // has the same id, and has forgotten what it pushed after the image was made. And a label
-        // without bytes of its own (a rename) may carry what another device pushed.
-        _ if session.profile.sent() == Some(Sent { persona: id, label: remote.label.hash })
-            && label.content_version == Some(label.version) =>
-        {
-            Ok(())
-        }
+        _ if is_own(session, id, remote) => Ok(()),
         _ => Err(with_three_ways_out(
             Failure::new(
                 Code::Conflict,
