@@ -41,8 +41,9 @@ impl From<&RemoteError> for Failure {
             RemoteError::Broken { .. } => {
                 Self::of(Code::Network, error).hint("the same command again is safe")
             }
-            RemoteError::NotKeybackup { .. } => Self::of(Code::NotKeybackup, error)
-                .hint("is --server right, the path of a reverse proxy included?"),
+            RemoteError::NotKeybackup { .. } => {
+                Self::of(Code::NotKeybackup, error).hint(WHERE_IS_IT)
+            }
             RemoteError::Protocol { .. } => {
                 Self::of(Code::Protocol, error).hint("update the older of the two")
             }
@@ -88,6 +89,8 @@ pub(super) fn archive_failure(error: &(dyn std::error::Error + 'static)) -> Fail
         .hint("nothing was written")
 }
 
+/// The hint about what does not answer as our server does.
+const WHERE_IS_IT: &str = "is --server right, the path of a reverse proxy included?";
 /// Characters of a server's own words that are shown.
 const MAX_SAID_CHARS: usize = 300;
 /// Longest wait that a server is believed to want, in seconds.
@@ -113,7 +116,9 @@ fn refused(status: u16, slug: &str, message: &str, retry_after_s: Option<u64>) -
             Failure::new(Code::LoginNeeded, "the session at the server is over")
                 .hint("keybackup login")
         }
-        code::FORBIDDEN => Failure::new(Code::Forbidden, said),
+        code::FORBIDDEN => {
+            Failure::new(Code::Forbidden, said).hint("another login: keybackup login")
+        }
         code::STALE => {
             Failure::new(Code::Conflict, "another device renewed the account's keys meanwhile")
                 .hint("the same command again")
@@ -122,8 +127,10 @@ fn refused(status: u16, slug: &str, message: &str, retry_after_s: Option<u64>) -
             Failure::new(Code::Conflict, "another device changed the account meanwhile")
                 .hint("the same command again")
         }
-        code::GONE => Failure::new(Code::NotFound, "the server no longer has these bytes"),
-        code::TOO_LARGE => Failure::new(Code::TooLarge, said),
+        code::GONE => Failure::new(Code::NotFound, "the server no longer has these bytes")
+            .hint("what there is: keybackup list"),
+        code::TOO_LARGE => Failure::new(Code::TooLarge, said)
+            .hint("what need not be backed up is left out with --exclude GLOB"),
         code::QUOTA => Failure::new(Code::Quota, "the account's space at the server is used up")
             .hint("what is there is safe; remove a persona, or ask the server's operator"),
         code::FULL => Failure::new(Code::Quota, "the server's disk is full")
@@ -133,7 +140,9 @@ fn refused(status: u16, slug: &str, message: &str, retry_after_s: Option<u64>) -
                 .map_or_else(String::new, |s| format!(" in {} s", s.min(MAX_RETRY_AFTER_S)));
             Failure::new(Code::TooMany, "too many attempts").hint(format!("try again{wait}"))
         }
-        code::PROTOCOL_UNSUPPORTED => Failure::new(Code::Protocol, said),
+        code::PROTOCOL_UNSUPPORTED => {
+            Failure::new(Code::Protocol, said).hint("update the older of the two")
+        }
         _ => Failure::new(Code::Server, format!("{said} (status {status})"))
             .hint("later the same command again; if it stays so, tell the server's operator"),
     }
@@ -186,7 +195,7 @@ impl From<AccountError> for Failure {
             )
             .hint("free some memory, or log in on a larger machine"),
             AccountError::Opaque(_) | AccountError::BadAnswer => {
-                Self::of(Code::NotKeybackup, &error)
+                Self::of(Code::NotKeybackup, &error).hint(WHERE_IS_IT)
             }
             AccountError::Suite { .. } => {
                 Self::of(Code::Protocol, &error).hint("update the older of the two")
