@@ -9,7 +9,7 @@ use keybackup_protocol::api::code;
 use crate::account::AccountError;
 use crate::error::{Code, Failure};
 use crate::keys::opaque::OpaqueError;
-use crate::marks::ContradictionKind;
+use crate::marks::{ContradictionKind, ListingError};
 use crate::records::IndexError;
 use crate::remote::RemoteError;
 use crate::seal::BlobError;
@@ -254,6 +254,13 @@ impl From<VaultError> for Failure {
             VaultError::Index(IndexError::NameTaken { .. }) => {
                 Self::of(Code::Taken, &error).hint("another name: --name NAME")
             }
+            VaultError::Listing(ListingError::KeyringRolledBack { .. }) => Self::of(
+                Code::Rollback,
+                &error,
+            )
+            .hint(
+                "nothing was changed, here or there; compare with another device: keybackup status",
+            ),
             VaultError::Blob(BlobError::Truncated) => Self::of(Code::Truncated, &error),
             VaultError::Busy => Self::of(Code::Conflict, &error).hint("the same command again"),
             VaultError::Blob(_)
