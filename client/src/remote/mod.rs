@@ -273,7 +273,7 @@ impl Remote {
             .header(CONTENT_TYPE, "application/json");
         let body = Body::Memory(Bytes::from(json(record)));
         let response = self.wire.send(request, body, &mut |_| {})?;
-        self.wire.read(response, limits::MAX_JSON_BYTES).map(drop)
+        self.wire.json::<Done>(response, limits::MAX_JSON_BYTES).map(drop)
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str, max_bytes: usize) -> Result<T, RemoteError> {
