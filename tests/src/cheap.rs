@@ -1,7 +1,8 @@
 //! Accounts made by the client's library with a key stretching that costs nothing: for tests of
 //! the server, which never sees how a password was stretched. Nothing but tests may do this.
 
-use keybackup::account::{self, Registration};
+use keybackup::account::{self, Grant, LoggedIn, Registration};
+use keybackup::error::Failure;
 use keybackup::keys::{self, opaque::LoginClient};
 use keybackup::records::DeviceRecord;
 use keybackup::remote::{Endpoint, Remote};
@@ -39,8 +40,8 @@ fn password() -> Password {
     Password::new(PASSWORD.to_owned())
 }
 
-/// Registers an account, and answers its token.
-pub fn register(url: &str, email: &str) -> String {
+/// Registers an account.
+pub fn try_register(url: &str, email: &str) -> Result<Grant, Failure> {
     let remote = remote(url);
     let record = DeviceRecord {
         name: "a device".parse().expect("a name"),
@@ -50,9 +51,20 @@ pub fn register(url: &str, email: &str) -> String {
     let address = email.parse().expect("an address");
     let device = DeviceId::from_bytes([7; 16]);
     let registration =
-        Registration::start::<CheapKsf>(&remote, &address, &password(), None, device, &record)
-            .unwrap_or_else(|error| panic!("{error}"));
-    let grant = registration.commit(&remote).unwrap_or_else(|error| panic!("{error}"));
+        Registration::start::<CheapKsf>(&remote, &address, &password(), None, device, &record)?;
+    Ok(registration.commit(&remote)?)
+}
+
+/// Logs in to it.
+pub fn try_login(url: &str, email: &str) -> Result<LoggedIn, Failure> {
+    let address = email.parse().expect("an address");
+    let device = DeviceId::from_bytes([8; 16]);
+    Ok(account::login::<CheapKsf>(&remote(url), &address, &password(), device, None)?)
+}
+
+/// Registers an account, and answers its token.
+pub fn register(url: &str, email: &str) -> String {
+    let grant = try_register(url, email).unwrap_or_else(|error| panic!("{error}"));
     grant.token.expose().to_owned()
 }
 
@@ -73,9 +85,6 @@ pub fn login_start(email: &str) -> LoginStart {
 
 /// Logs in to it, and answers the token.
 pub fn login(url: &str, email: &str) -> String {
-    let address = email.parse().expect("an address");
-    let device = DeviceId::from_bytes([8; 16]);
-    let logged_in = account::login::<CheapKsf>(&remote(url), &address, &password(), device, None)
-        .unwrap_or_else(|error| panic!("{error}"));
+    let logged_in = try_login(url, email).unwrap_or_else(|error| panic!("{error}"));
     logged_in.grant.token.expose().to_owned()
 }
