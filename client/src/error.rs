@@ -213,6 +213,7 @@ mod tests {
         assert_eq!(Failure::new(Code::Io, "x").to_json()["hint"], Value::Null);
     }
 
+    /// Holds rule 21.
     #[test]
     fn untrusted_text_can_neither_colour_nor_add_lines() {
         let failure = Failure::new(Code::Server, "it says \x1b[2Jall is well\nhint: run this");

@@ -24,6 +24,7 @@ pub fn no_core_dumps() -> bool {
 mod tests {
     use super::*;
 
+    /// Holds rule 34.
     #[test]
     fn core_dumps_are_off_afterwards() {
         process().expect("the system allows it");

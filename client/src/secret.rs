@@ -305,6 +305,7 @@ mod tests {
         DeviceCookie,
     );
 
+    /// Holds rule 34.
     #[test]
     fn secrets_are_built_in_place_and_compared_by_content() {
         let one = RootKey::init_with(|bytes| bytes.fill(7));
@@ -338,6 +339,7 @@ mod tests {
         assert_eq!(VaultKey::generate(&mut Zeros(0)).id(), KeyId::from_bytes([1; 8]));
     }
 
+    /// Holds rule 33.
     #[test]
     fn tokens_and_cookies_have_one_form() {
         let token = format!("kb_{}", "A-_z".repeat(11).split_at(43).0);

@@ -100,6 +100,7 @@ impl fmt::Debug for Address {
 mod tests {
     use super::*;
 
+    /// Holds rule 23.
     #[test]
     fn normalises_case_space_and_domain_only() {
         for (text, normal) in [
@@ -139,6 +140,7 @@ mod tests {
         assert_eq!(long.parse::<Address>(), Err(AddressError::Length));
     }
 
+    /// Holds rule 26.
     #[test]
     fn does_not_print_itself() {
         let address: Address = "alice@example.org".parse().expect("an address");

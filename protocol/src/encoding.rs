@@ -141,6 +141,7 @@ mod tests {
         assert_eq!(reader.end(), Ok(()));
     }
 
+    /// Holds rule 2.
     #[test]
     fn a_length_beyond_the_end_is_refused() {
         assert_eq!(Reader::new(b"\xff\xff\xff\xffabc").lp(), Err(DecodeError::Truncated));

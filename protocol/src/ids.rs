@@ -134,6 +134,7 @@ impl KeyId {
 mod tests {
     use super::*;
 
+    /// Holds rule 36.
     #[test]
     fn text_round_trips_and_only_lower_case_of_the_right_length_parses() {
         let id = PersonaId::from_bytes(*b"0123456789abcdef");

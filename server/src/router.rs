@@ -299,6 +299,7 @@ mod tests {
         }
     }
 
+    /// Holds rule 36.
     #[test]
     fn paths_parse_strictly() {
         let id = "30313233343536373839616263646566";

@@ -16,6 +16,7 @@ pub mod middleman;
 pub mod port;
 pub mod process;
 pub mod recorder;
+pub mod rules;
 pub mod search;
 pub mod server;
 pub mod terminal;

@@ -29,6 +29,7 @@ fn assert_refused(entries: &[(Meta<'_>, &[u8])], path: &str, problem: EntryProbl
     }
 }
 
+/// Holds rule 18.
 #[test]
 fn names() {
     let deep = "d/".repeat(64) + "x";
@@ -53,6 +54,7 @@ fn names() {
     }
 }
 
+/// Holds rule 18.
 #[test]
 fn neither_files_nor_directories() {
     // The bits of a regular file and these make those of a symbolic link, a socket, a block
@@ -69,6 +71,7 @@ fn neither_files_nor_directories() {
     }
 }
 
+/// Holds rule 18.
 #[test]
 fn trees_that_are_none() {
     let (file, inner) = (stored("a", b""), stored("a/b", b""));
@@ -86,6 +89,7 @@ fn trees_that_are_none() {
     assert!(matches!(unsorted, Err(AuditError::Entry { problem: EntryProblem::Unsorted, .. })));
 }
 
+/// Holds rules 2 and 19.
 #[test]
 fn sizes_that_cannot_be() {
     let mut larger = stored("a", b"xyz");
@@ -133,6 +137,7 @@ fn patched_problem(patch: impl Fn(&mut [u8], usize, usize)) -> EntryProblem {
     }
 }
 
+/// Holds rule 18.
 #[test]
 fn headers_that_contradict() {
     use EntryProblem as P;
@@ -149,6 +154,7 @@ fn headers_that_contradict() {
     }
 }
 
+/// Holds rule 18.
 #[test]
 fn counts_that_differ() {
     for count in [0, 1, 3] {
@@ -164,6 +170,7 @@ fn counts_that_differ() {
     assert!(matches!(result, Err(AuditError::NoEnd)));
 }
 
+/// Holds rule 18.
 #[test]
 fn overlaps_and_gaps() {
     for (style, policy) in BOTH {
@@ -186,6 +193,7 @@ fn overlaps_and_gaps() {
     }
 }
 
+/// Holds rule 18.
 #[test]
 fn garbage_around() {
     let zip = packed(&Tree::new().file("a", "x"));
@@ -203,6 +211,7 @@ fn garbage_around() {
     }
 }
 
+/// Holds rule 18.
 #[test]
 fn every_flipped_bit_is_refused_or_seen_in_the_summary() {
     // Short enough to be stored: zstd has bits that mean nothing.
@@ -233,6 +242,7 @@ fn damage(placed: Placed, content: &[u8]) -> (Damage, u64) {
     (damage, std::fs::metadata(into.path("bomb")).expect("begun").len())
 }
 
+/// Holds rule 19.
 #[test]
 fn contents_are_held_to_what_was_declared() {
     let zeros = vec![0; 10_000_000];
@@ -267,6 +277,7 @@ fn contents_are_held_to_what_was_declared() {
     assert_eq!(damage(Placed { compressed: 0, ..good }, b"").0, Damage::TooShort);
 }
 
+/// Holds rules 2 and 19.
 #[test]
 fn a_window_that_takes_much_memory_is_refused() {
     let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).expect("memory");
@@ -283,6 +294,7 @@ fn a_window_that_takes_much_memory_is_refused() {
     assert_eq!(damage(placed, &content).0, Damage::Stream);
 }
 
+/// Holds rule 18.
 #[test]
 fn a_link_in_the_way_is_not_followed() {
     let (into, outside) = (Tree::new(), Tree::new());

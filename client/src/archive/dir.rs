@@ -285,6 +285,7 @@ impl<'d> Cursor<'d> {
 mod tests {
     use super::*;
 
+    /// Holds rule 18.
     #[test]
     fn only_single_components_are_names() {
         let temporary = tempfile::tempdir().expect("a directory");
@@ -296,6 +297,7 @@ mod tests {
         }
     }
 
+    /// Holds rule 18.
     #[test]
     fn a_cursor_follows_no_symbolic_link() {
         let temporary = tempfile::tempdir().expect("a directory");

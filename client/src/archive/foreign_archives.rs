@@ -92,6 +92,7 @@ fn any_order_and_a_comment_are_fine() {
     assert_eq!(std::fs::read(tree.path("b")).expect("there"), b"b");
 }
 
+/// Holds rule 18.
 #[test]
 fn a_comment_that_could_be_another_end_is_refused() {
     let inner = forged(Style::Plain, &[]);
@@ -102,6 +103,7 @@ fn a_comment_that_could_be_another_end_is_refused() {
     assert!(matches!(audited(&zip, Policy::Foreign), Err(AuditError::Ambiguous)));
 }
 
+/// Holds rule 18.
 #[test]
 fn backslashes_of_other_systems_are_refused() {
     let script = "

@@ -176,6 +176,7 @@ mod tests {
         }
     }
 
+    /// Holds rules 18 and 21.
     #[test]
     fn names_that_could_escape_or_confuse_are_refused() {
         use NameProblem as P;
@@ -210,6 +211,7 @@ mod tests {
         assert_eq!(problem(&long.as_bytes()[1..]), None);
     }
 
+    /// Holds rule 18.
     #[test]
     fn a_destination_refuses_what_it_cannot_hold() {
         let paths = ["Ä", "ä"];

@@ -38,6 +38,7 @@ pub(super) fn write_list<T>(
 mod tests {
     use super::*;
 
+    /// Holds rule 21.
     #[test]
     fn names_are_quoted_escaped_and_counted() {
         assert_eq!(Paths(vec!["a".into(), "b\u{1b}[m".into()]).to_string(), r#""a", "b\u{1b}[m""#);

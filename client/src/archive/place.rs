@@ -273,6 +273,7 @@ mod tests {
         assert_eq!(names(&empty), ["new"]);
     }
 
+    /// Holds rule 18.
     #[test]
     fn nothing_is_overwritten_and_nothing_is_left() {
         let temporary = tempfile::tempdir().expect("a directory");

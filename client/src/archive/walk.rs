@@ -300,6 +300,7 @@ mod tests {
         assert!(!error.to_string().contains('\n'));
     }
 
+    /// Holds rule 18.
     #[test]
     fn setuid_and_sticky_bits_are_masked_off() {
         let tree = Tree::new().file("a", "").directory("d");

@@ -218,6 +218,7 @@ mod tests {
         }
     }
 
+    /// Holds rule 34.
     #[test]
     fn no_option_takes_a_secret() {
         let command = command();

@@ -53,6 +53,7 @@ pub fn host_name() -> String {
 mod tests {
     use super::*;
 
+    /// Holds rule 18.
     #[test]
     fn a_profile_name_can_only_be_one_directory() {
         for name in ["default", "a.b-c_9", "A"] {

@@ -123,6 +123,7 @@ mod tests {
         }
     }
 
+    /// Holds rule 17.
     #[test]
     fn loopback_is_told_by_address_and_never_by_likeness() {
         for text in [

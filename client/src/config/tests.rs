@@ -88,6 +88,7 @@ fn a_profile_is_chosen_by_option_or_variable() {
     assert!(settings.server_for(None).is_err());
 }
 
+/// Holds rules 17 and 33.
 #[test]
 fn a_token_never_travels_to_another_server() {
     let stored: ServerUrl = "https://stored.example".parse().expect("a server");
@@ -99,6 +100,7 @@ fn a_token_never_travels_to_another_server() {
     assert_eq!(settings.server_for(Some(&stored)).expect("stored"), stored);
 }
 
+/// Holds rule 17.
 #[test]
 fn http_to_another_machine_needs_the_option_also_when_stored() {
     let stored: ServerUrl = "http://192.0.2.1:7117".parse().expect("a server");

@@ -51,6 +51,7 @@ mod tests {
         );
     }
 
+    /// Holds rule 10.
     #[test]
     fn every_input_counts_and_fields_do_not_run_together() {
         let base = derive::<32>(b"k", b"s", Label::Persona, &[b"ab", b"c"]);

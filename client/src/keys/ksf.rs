@@ -128,6 +128,8 @@ mod tests {
 
     /// Both costs as OpenSSL computes them from the parameters in FORMAT.md: whoever lowers one
     /// changes these bytes.
+    ///
+    /// Holds rules 1 and 26.
     #[test]
     fn the_costs_are_those_of_suite_1() {
         let mut out = [0; 64];
@@ -145,6 +147,7 @@ mod tests {
         );
     }
 
+    /// Holds rules 1 and 26.
     #[test]
     fn opaque_runs_the_same_function_at_the_default_cost() {
         let mut direct = [0; 64];

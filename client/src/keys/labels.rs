@@ -188,6 +188,7 @@ mod tests {
 
     use super::*;
 
+    /// Holds rule 10.
     #[test]
     fn types_are_distinct_and_come_back_from_their_bytes() {
         for kind in ObjectType::ALL {

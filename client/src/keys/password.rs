@@ -152,6 +152,7 @@ mod tests {
         assert_eq!(password.len(), NFC_GROWTH * MAX_PASSWORD_BYTES);
     }
 
+    /// Holds rules 6 and 26.
     #[test]
     fn the_input_depends_on_context_and_account() {
         let password = prepare(&Password::new("secret".into())).expect("it can be prepared");

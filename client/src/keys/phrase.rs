@@ -113,6 +113,7 @@ mod tests {
         }
     }
 
+    /// Holds rule 34.
     #[test]
     fn says_which_word_is_wrong_and_never_the_word() {
         assert_eq!(parse("").err(), Some(PhraseError::WordCount { found: 0 }));

@@ -143,6 +143,7 @@ mod tests {
 
     use super::*;
 
+    /// Holds rule 10.
     #[test]
     fn no_two_keys_of_the_tree_are_alike() {
         let root = RootKey::init_with(|bytes| bytes.fill(1));

@@ -107,6 +107,7 @@ fn a_command_that_prints_without_end_is_ended() {
     assert_eq!(failure.code(), Code::PasswordSource);
 }
 
+/// Holds rule 34.
 #[test]
 fn the_command_does_not_inherit_the_password() {
     let shell = shell("true");

@@ -35,6 +35,7 @@ fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).expect("there").permissions().mode() & 0o777
 }
 
+/// Holds rule 34.
 #[test]
 fn what_is_kept_comes_back_and_is_private() {
     let data = tempfile::tempdir().expect("a directory");
@@ -59,6 +60,7 @@ fn what_is_kept_comes_back_and_is_private() {
     }
 }
 
+/// Holds rules 3 and 7.
 #[test]
 fn a_damaged_or_newer_record_is_an_error_and_not_a_fresh_start() {
     let data = tempfile::tempdir().expect("a directory");
@@ -125,6 +127,7 @@ fn a_snapshot_is_whole_or_absent() {
     locked.drop_snapshot().expect("absent already");
 }
 
+/// Holds rule 34.
 #[test]
 fn caches_are_private_and_spools_start_empty() {
     let data = tempfile::tempdir().expect("a directory");
@@ -159,6 +162,7 @@ fn who_takes_the_lock_removes_what_a_killed_process_left() {
     assert!(second.stat_cache(&PersonaId::from_bytes([7; 16])).is_some());
 }
 
+/// Holds rule 7.
 #[test]
 fn a_state_without_its_record_is_set_aside_and_not_lost() {
     let data = tempfile::tempdir().expect("a directory");

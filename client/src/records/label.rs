@@ -256,6 +256,7 @@ pub(crate) mod tests {
         }
     }
 
+    /// Holds rule 8.
     #[test]
     fn refuses_what_breaks_a_rule() {
         let check = |change: fn(&mut Label)| {
@@ -291,6 +292,7 @@ pub(crate) mod tests {
         assert_eq!(wrong.check(ACCOUNT, PERSONA), Err(Rule::Range));
     }
 
+    /// Holds rule 8.
     #[test]
     fn a_field_that_may_be_null_may_not_be_missing() {
         let json = serde_json::to_value(label("work", 1, None)).expect("it serialises");

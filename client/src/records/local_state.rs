@@ -207,6 +207,7 @@ mod tests {
         assert!(matches!(error, Some(RecordError::UnknownKey(_))));
     }
 
+    /// Holds rule 14.
     #[test]
     fn marks_only_rise_and_keep_when_they_did() {
         let mut state = state();

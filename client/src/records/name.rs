@@ -135,6 +135,7 @@ impl fmt::Display for Nickname {
 mod tests {
     use super::*;
 
+    /// Holds rules 18 and 21.
     #[test]
     fn names_can_be_directories() {
         for good in ["a", ".hidden", "...", ".keybackupignore", "Büro ☎", &"n".repeat(255)] {

@@ -110,6 +110,7 @@ impl World {
     }
 }
 
+/// Holds rule 9.
 #[test]
 fn no_record_stands_in_for_another() {
     let world = World::new();
@@ -128,6 +129,7 @@ fn no_record_stands_in_for_another() {
     }
 }
 
+/// Holds rule 9.
 #[test]
 fn no_record_opens_in_another_account_epoch_persona_or_device() {
     let mut world = World::new();
@@ -156,6 +158,8 @@ fn no_record_opens_in_another_account_epoch_persona_or_device() {
 
 /// The full cross product over types, accounts, object ids and versions, below the records: the
 /// key of one type asked to open an object of another never does, even where both are one key.
+///
+/// Holds rule 9.
 #[test]
 fn the_cross_product_of_types_and_bindings() {
     let world = World::new();
@@ -182,6 +186,7 @@ fn the_cross_product_of_types_and_bindings() {
     }
 }
 
+/// Holds rules 4 and 11.
 #[test]
 fn every_flipped_bit_and_every_truncation_is_refused() {
     let world = World::new();

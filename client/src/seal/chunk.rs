@@ -130,6 +130,7 @@ mod tests {
         }
     }
 
+    /// Holds rule 12.
     #[test]
     fn counter_and_flag_count() {
         let ours = ChunkCipher { cipher: Cipher::new(&[7; 32]), prefix: [9; 19] };

@@ -124,6 +124,7 @@ mod tests {
         }
     }
 
+    /// Holds rule 11.
     #[test]
     fn fields_stand_where_the_format_says() {
         let bytes = header().to_bytes();
@@ -138,6 +139,7 @@ mod tests {
         assert_eq!(Header::parse(&bytes), Ok(header()));
     }
 
+    /// Holds rule 3.
     #[test]
     fn refuses_what_it_does_not_know() {
         let bytes = header().to_bytes();

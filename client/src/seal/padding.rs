@@ -104,6 +104,7 @@ mod tests {
 
     use super::*;
 
+    /// Holds rule 20.
     #[test]
     fn padme_agrees_with_the_paper() {
         for (bytes, padded) in [
@@ -124,6 +125,7 @@ mod tests {
         }
     }
 
+    /// Holds rule 20.
     #[test]
     fn blobs_have_the_lengths_of_the_format() {
         assert_eq!(blob_bytes(0), 121 + 16_384 + 16);
@@ -136,6 +138,7 @@ mod tests {
         assert_eq!(plaintext_of_blob(u64::MAX), None);
     }
 
+    /// Holds rule 20.
     #[test]
     fn objects_have_the_lengths_of_the_format() {
         use ObjectType as T;

@@ -90,6 +90,7 @@ fn one_salt_each() {
     assert_ne!(one[121..], two[121..]);
 }
 
+/// Holds rules 11 and 12.
 #[test]
 fn every_flipped_bit_and_every_truncation_is_refused() {
     let (blob, sealed) = seal(b"a small zip");
@@ -117,6 +118,7 @@ fn every_flipped_bit_and_every_truncation_is_refused() {
     }
 }
 
+/// Holds rule 12.
 #[test]
 fn chunks_do_not_move() {
     let (blob, sealed) = seal(&random(4 * CHUNK_BYTES));
@@ -151,6 +153,7 @@ fn chunks_do_not_move() {
     assert!(open(&mixed.concat(), &sealed.header).is_err());
 }
 
+/// Holds rules 9 and 11.
 #[test]
 fn key_and_header_must_be_the_labels() {
     let (blob, sealed) = seal(b"zip");
@@ -182,6 +185,7 @@ fn key_and_header_must_be_the_labels() {
     }
 }
 
+/// Holds rule 20.
 #[test]
 fn padding_has_one_form() {
     let plaintext = |zip_bytes: u64, length: u64| {
@@ -235,6 +239,7 @@ fn padding_has_one_form() {
     assert!(matches!(sparse.err(), Some(BlobError::Padding)));
 }
 
+/// Holds rule 12.
 #[test]
 fn chunks_have_one_size_and_the_last_is_not_empty() {
     let zip_bytes = 2 * CHUNK_BYTES as u64 - 8;
@@ -256,6 +261,7 @@ fn chunks_have_one_size_and_the_last_is_not_empty() {
     refused(&[]);
 }
 
+/// Holds rule 12.
 #[test]
 fn nothing_unauthenticated_is_read() {
     let zip = random(3 * CHUNK_BYTES);
@@ -367,6 +373,7 @@ proptest! {
         }
     }
 
+    /// Holds rule 12.
     #[test]
     fn any_change_of_a_long_blob_is_refused(at in 0_usize..200_000, byte in 1_u8..) {
         let (mut blob, sealed) = seal(&vec![9; 150_000]);

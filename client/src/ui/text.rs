@@ -115,6 +115,7 @@ pub fn shell_word(text: &str) -> String {
 mod tests {
     use super::*;
 
+    /// Holds rule 21.
     #[test]
     fn a_word_for_a_shell_is_one_word_and_no_option() {
         for (text, word) in [
@@ -130,6 +131,7 @@ mod tests {
         }
     }
 
+    /// Holds rule 21.
     #[test]
     fn what_acts_on_a_terminal_is_written_out() {
         for (text, escaped) in [

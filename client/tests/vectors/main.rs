@@ -74,6 +74,7 @@ fn run(vector: &Vector) -> Verdict {
     }
 }
 
+/// Holds rules 3, 9, 11 and 18.
 #[test]
 fn every_vector_does_what_it_says() {
     let vectors = committed();

@@ -136,6 +136,7 @@ const BAD_MESSAGE: ApiError = ApiError::BadRequest("an OPAQUE message is malform
 mod tests {
     use super::*;
 
+    /// Holds rule 23.
     #[test]
     fn the_dummy_record_parses() {
         check_record(&DummyRecord::new().0).expect("a public key and any bytes");

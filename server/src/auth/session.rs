@@ -56,6 +56,7 @@ mod tests {
 
     use super::*;
 
+    /// Holds rule 33.
     #[test]
     fn only_one_bearer_token_is_one() {
         let text = Token::new().to_text();

@@ -79,6 +79,7 @@ mod tests {
         }
     }
 
+    /// Holds rule 25.
     #[test]
     fn a_network_has_its_starts_and_gets_them_back() {
         let throttle = Throttle::new(3);
@@ -92,6 +93,7 @@ mod tests {
         assert_eq!(retry_after(throttle.start(network(1), 2200)), Some(1200));
     }
 
+    /// Holds rule 25.
     #[test]
     fn a_clock_set_back_locks_nobody_out_for_long() {
         let throttle = Throttle::new(3);

@@ -96,6 +96,7 @@ impl DeviceCookie {
 mod tests {
     use super::*;
 
+    /// Holds rule 33.
     #[test]
     fn a_token_is_its_prefix_and_256_bits() {
         let token = Token::new();
@@ -119,6 +120,7 @@ mod tests {
         }
     }
 
+    /// Holds rule 25.
     #[test]
     fn a_cookie_that_is_none_is_a_strangers() {
         let cookie = DeviceCookie::new();

@@ -39,6 +39,7 @@ impl From<IpAddr> for Network {
 mod tests {
     use super::*;
 
+    /// Holds rule 25.
     #[test]
     fn an_ipv6_network_is_a_64() {
         let network =

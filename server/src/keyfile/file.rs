@@ -210,6 +210,7 @@ mod tests {
         fs::write(path, text.replacen(from, to, 1)).expect("writes");
     }
 
+    /// Holds rule 34.
     #[test]
     fn is_private_and_the_same_when_read_again() {
         let (dir, path) = made();
@@ -242,6 +243,7 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 2 + 3);
     }
 
+    /// Holds rule 34.
     #[test]
     fn refuses_a_file_that_others_may_read() {
         let (_dir, path) = made();

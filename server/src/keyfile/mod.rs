@@ -262,6 +262,7 @@ mod tests {
         (dir, key)
     }
 
+    /// Holds rule 26.
     #[test]
     fn an_address_opens_for_its_account_only() {
         let (_dir, key) = key();
@@ -287,6 +288,7 @@ mod tests {
         assert!(key.open_ticket("login", &ticket[..NONCE_LEN - 1]).is_err());
     }
 
+    /// Holds rules 10 and 26.
     #[test]
     fn tags_are_keyed_and_kept_apart() {
         let ((_a, one), (_b, two)) = (key(), key());
@@ -298,6 +300,7 @@ mod tests {
         assert_ne!(one.fingerprint(), two.fingerprint());
     }
 
+    /// Holds rule 34.
     #[test]
     fn it_is_no_thing_to_print_or_copy() {
         static_assertions::assert_not_impl_any!(ServerKey: Clone, std::fmt::Debug);

@@ -334,6 +334,7 @@ mod tests {
         assert!(super::pieces(&parts, 0..26).is_err());
     }
 
+    /// Holds rule 36.
     #[test]
     fn only_own_names_are_places() {
         assert!(location("00112233445566778899aabbccddeeff").is_ok());

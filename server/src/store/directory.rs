@@ -165,6 +165,7 @@ mod tests {
         fs::metadata(path).expect("it is there").permissions().mode() & 0o777
     }
 
+    /// Holds rule 34.
     #[test]
     fn is_made_and_kept_private() {
         let parent = tempfile::tempdir().expect("a directory");
@@ -177,6 +178,7 @@ mod tests {
         assert_eq!(mode(&path), 0o700);
     }
 
+    /// Holds rule 34.
     #[test]
     fn what_is_in_it_is_closed_to_others() {
         let parent = tempfile::tempdir().expect("a directory");

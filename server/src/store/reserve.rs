@@ -69,6 +69,7 @@ impl Reserved {
 mod tests {
     use super::*;
 
+    /// Holds rule 35.
     #[test]
     fn counts_by_account_and_gives_back() {
         let (a, b) = (AccountId::from_bytes([1; 16]), AccountId::from_bytes([2; 16]));

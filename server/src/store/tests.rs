@@ -114,6 +114,7 @@ async fn a_second_process_administers_while_the_first_serves() {
     }
 }
 
+/// Holds rule 15.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_who_swap_at_once_exactly_one_wins() {
     let (store, _dir) = fresh();

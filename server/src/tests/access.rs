@@ -43,6 +43,7 @@ async fn ask_all(server: &Running, authorization: Option<&str>) {
     }
 }
 
+/// Holds rule 33.
 #[tokio::test]
 async fn nobody_and_nonsense_are_refused_everywhere() {
     let server = Running::start().await;
@@ -64,6 +65,7 @@ async fn nobody_and_nonsense_are_refused_everywhere() {
     }
 }
 
+/// Holds rule 33.
 #[tokio::test]
 async fn an_ended_session_is_refused_everywhere() {
     let server = Running::start().await;
@@ -75,6 +77,7 @@ async fn an_ended_session_is_refused_everywhere() {
     ask_all(&server, Some(&authorization)).await;
 }
 
+/// Holds rule 33.
 #[tokio::test]
 async fn an_expired_session_is_refused_everywhere() {
     let ttl = |idle, absolute| {
@@ -113,6 +116,8 @@ async fn use_keeps_a_session_from_idling_out() {
 }
 
 /// Ids of another account are as ids of nothing, to read and to change.
+///
+/// Holds rule 33.
 #[tokio::test]
 async fn another_account_sees_and_changes_nothing() {
     let server = Running::start().await;
@@ -146,6 +151,7 @@ async fn another_account_sees_and_changes_nothing() {
     assert_eq!(labels.labels.len(), 1);
 }
 
+/// Holds rule 33.
 #[tokio::test]
 async fn an_upload_of_another_account_is_none() {
     let server = Running::start().await;

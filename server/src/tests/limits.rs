@@ -118,6 +118,8 @@ async fn a_stop_does_not_wait_for_ever() {
 
 /// A body larger than a route takes is refused before it is read, and the answer arrives even
 /// though the client is still sending.
+///
+/// Holds rule 2.
 #[tokio::test]
 async fn a_body_too_large_is_refused_unread() {
     let server = Running::start().await;

@@ -24,6 +24,7 @@ async fn who_registers_can_log_in_and_out() {
     assert!(server.login(EMAIL, "wrong horse").await.is_none());
 }
 
+/// Holds rules 23 and 24.
 #[tokio::test]
 async fn a_login_start_does_not_tell_known_from_unknown() {
     let server = Running::start().await;
@@ -41,6 +42,8 @@ async fn a_login_start_does_not_tell_known_from_unknown() {
 }
 
 /// One answer, byte for byte, for everything that can be wrong with a finish.
+///
+/// Holds rule 24.
 #[tokio::test]
 async fn every_failed_finish_is_the_same() {
     let server = Running::start().await;
@@ -93,6 +96,7 @@ async fn answers(server: &Running, failures: &[LoginFinish]) -> Vec<(u16, String
     replies
 }
 
+/// Holds rule 25.
 #[tokio::test]
 async fn attempts_are_counted_before_they_are_evaluated() {
     let server = Running::with(|config| config.store_limits.attempts_per_hour = 3).await;
@@ -110,6 +114,8 @@ async fn attempts_are_counted_before_they_are_evaluated() {
 }
 
 /// Whatever addresses they name, and registrations among them.
+///
+/// Holds rule 25.
 #[tokio::test]
 async fn one_network_begins_so_many_an_hour() {
     let server = Running::with(|config| config.settings.starts_per_hour = 3).await;
@@ -139,6 +145,8 @@ async fn a_malformed_registration_is_refused_before_it_is_counted() {
 }
 
 /// Behind a proxy everybody is one network: a stranger in it keeps no known device out.
+///
+/// Holds rule 25.
 #[tokio::test]
 async fn a_known_device_does_not_share_its_networks_starts() {
     let server = Running::with(|config| config.settings.starts_per_hour = 4).await;
@@ -161,6 +169,8 @@ async fn a_known_device_does_not_share_its_networks_starts() {
 }
 
 /// A repeated finish writes a session each time, so it counts as a start does.
+///
+/// Holds rule 25.
 #[tokio::test]
 async fn repeated_finishes_are_counted_too() {
     let server = Running::with(|config| config.settings.starts_per_hour = 3).await;
@@ -306,6 +316,7 @@ fn blinded() -> Vec<u8> {
     key.keypair().public().serialize().to_vec()
 }
 
+/// Holds rule 3.
 #[tokio::test]
 async fn another_suite_is_refused() {
     let server = Running::start().await;
@@ -317,6 +328,8 @@ async fn another_suite_is_refused() {
 }
 
 /// What is kept and what is told: no token, cookie or address lies in the data directory.
+///
+/// Holds rules 26 and 33.
 #[tokio::test]
 async fn the_data_directory_holds_no_token_and_no_address() {
     let server = Running::start().await;

@@ -189,6 +189,7 @@ async fn the_listing_has_a_tag_that_changes_with_it() {
     assert_eq!((listing.personas[0].version, listing.index.counter), (1, 2));
 }
 
+/// Holds rule 15.
 #[tokio::test]
 async fn preconditions_are_required_and_heeded() {
     let server = Running::start().await;
@@ -332,6 +333,7 @@ async fn a_device_record_rises() {
     assert_eq!((devices.devices.len(), devices.devices[0].revision), (1, 2));
 }
 
+/// Holds rule 35.
 #[tokio::test]
 async fn a_quota_is_507() {
     let server = Running::with(|config| config.store_limits.quota_bytes = 100_000).await;

@@ -42,6 +42,7 @@ fn ask(server: &Server, method: &str, path: &str, id: &str, token: Option<&str>)
     request.send(server.address()).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
 }
 
+/// Holds rule 33.
 #[test]
 fn who_has_no_session_is_told_nothing() {
     let server = Server::start();
@@ -102,6 +103,7 @@ fn who_has_no_session_is_told_nothing() {
     device.run(["verify"]).expect(0);
 }
 
+/// Holds rule 33.
 #[test]
 fn another_account_sees_nothing_of_mine() {
     let server = Server::start();
@@ -181,6 +183,8 @@ fn what_anybody_may_ask() {
 
 /// Known and unknown addresses: the same status, headers and length, and the same refusal of what
 /// does not know the password.
+///
+/// Holds rule 24.
 #[test]
 fn a_login_does_not_tell_whether_there_is_an_account() {
     let server = Server::start();

@@ -6,6 +6,7 @@ use keybackup_tests::{Device, Server, Tree, tree};
 
 const EMAIL: &str = "alice@example.org";
 
+/// Holds rule 15.
 #[test]
 fn a_device_that_is_behind_is_refused_and_has_three_ways_out() {
     let server = Server::start();
@@ -113,6 +114,7 @@ fn a_name_belongs_to_the_directory_it_was_pushed_from() {
     assert_eq!(device.one(["push", "keys"])["version"], 3);
 }
 
+/// Holds rule 13.
 #[test]
 fn rename_and_remove() {
     let server = Server::start();

@@ -24,6 +24,7 @@ fn error(output: Output, exit: i32, code: &str) -> Value {
     error
 }
 
+/// Holds rule 24.
 #[test]
 fn wrong_password_and_unknown_account_sound_alike() {
     let server = Server::start();
@@ -110,6 +111,7 @@ fn what_needs_a_login_says_so() {
     );
 }
 
+/// Holds rule 7.
 #[test]
 fn a_session_that_is_over_says_so_and_takes_nothing_with_it() {
     let server = Server::start();
@@ -208,6 +210,7 @@ fn wrong_usage() {
     assert_eq!(server.sql("SELECT COUNT(*) FROM accounts").trim(), "0", "nothing was registered");
 }
 
+/// Holds rule 17.
 #[test]
 fn plain_http_goes_to_this_machine_only() {
     let device = Device::new("http://127.0.0.1:1");

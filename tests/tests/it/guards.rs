@@ -15,6 +15,7 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
     assert!(done.expect("cp is there").success());
 }
 
+/// Holds rule 15.
 #[test]
 fn a_device_put_back_from_an_image_overwrites_nothing() {
     let server = Server::start();
@@ -106,6 +107,7 @@ fn a_registration_whose_phrase_nobody_would_see_is_refused() {
     assert_eq!(server.sql("SELECT COUNT(*) FROM attempts").trim(), "0");
 }
 
+/// Holds rules 4 and 7.
 #[test]
 fn a_login_does_not_replace_the_recovery_slot() {
     let server = Server::start();

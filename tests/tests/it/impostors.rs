@@ -50,6 +50,7 @@ fn strange_answers() -> Vec<(&'static str, Vec<u8>, bool)> {
     ]
 }
 
+/// Holds rules 1 and 17.
 #[test]
 fn logging_in_to_what_is_no_server() {
     for (what, answer, endless) in strange_answers() {
@@ -89,6 +90,7 @@ fn no_server_at_all() {
     device.run(["doctor"]).expect(1);
 }
 
+/// Holds rules 7 and 17.
 #[test]
 fn a_server_that_becomes_something_else() {
     let server = Server::start();
@@ -128,6 +130,7 @@ fn a_server_that_becomes_something_else() {
     assert_eq!(device.one(["push"])["version"], 2);
 }
 
+/// Holds rule 17.
 #[test]
 fn a_server_that_is_silent() {
     let server = Server::start();
@@ -148,6 +151,7 @@ fn refuse_uploads(answer: Option<Response>) -> impl Fn(&Request) -> Option<Vec<u
     }
 }
 
+/// Holds rule 17.
 #[test]
 fn an_upload_that_nobody_takes() {
     let server = Server::start();

@@ -109,6 +109,7 @@ fn a_push_that_is_stopped() {
     assert_eq!(std::fs::read_dir(device.tmp()).expect("listable").count(), 0);
 }
 
+/// Holds rule 15.
 #[test]
 fn an_answer_that_is_lost_is_no_conflict() {
     let server = Server::start();

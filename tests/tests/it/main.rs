@@ -11,6 +11,8 @@ mod independent;
 mod kills;
 mod lies;
 mod prompts;
+mod quiet;
+mod rules;
 mod snapshots;
 mod steps;
 mod whole_way;

@@ -38,6 +38,7 @@ fn at_every(calls: &[&str], mut step: impl FnMut(&str, u32) -> bool) -> u32 {
     kills
 }
 
+/// Holds rule 18.
 #[test]
 fn a_pull_that_is_killed_at_every_step_of_its_placement() {
     if !can_trace("kills at system calls") {
@@ -105,6 +106,7 @@ fn with_closed_directory(device: &Device) -> Tree {
     Tree::read(&work)
 }
 
+/// Holds rule 18.
 #[test]
 fn a_pull_that_is_interrupted_at_every_sync_leaves_nothing_also_of_closed_directories() {
     if !can_trace("Ctrl-C at system calls") {

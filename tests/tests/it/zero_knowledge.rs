@@ -21,6 +21,7 @@ fn absent(planted: &[Planted], place: &str, bytes: &[u8]) {
     assert!(found.is_empty(), "in {place}: {found:?}");
 }
 
+/// Holds rules 16 and 26.
 #[test]
 fn the_server_learns_nothing() {
     let server = Server::with(&["--log-level", "trace"]);
@@ -134,6 +135,7 @@ fn the_server_learns_nothing() {
     assert!(all > 9 << 20, "the store was searched: {all}");
 }
 
+/// Holds rule 34.
 #[test]
 fn a_profile_shows_nothing_to_others_and_little_to_a_thief() {
     let server = Server::start();
@@ -184,6 +186,7 @@ fn a_profile_shows_nothing_to_others_and_little_to_a_thief() {
     }
 }
 
+/// Holds rules 16 and 20.
 #[test]
 fn sizes_tell_only_their_bucket() {
     let server = Server::start();

@@ -100,6 +100,7 @@ fn registers_and_logs_in_with_one_export_key() {
     assert_eq!(found.expect("a login").expose(), registered.expose());
 }
 
+/// Holds rules 9 and 24.
 #[test]
 fn wrong_password_account_context_and_record_are_one_error() {
     let setup = ServerSetup::<Server>::new(&mut OsRng);
@@ -125,6 +126,7 @@ fn wrong_password_account_context_and_record_are_one_error() {
     assert_eq!(error, Some(OpaqueError::WrongPassword));
 }
 
+/// Holds rules 5 and 11.
 #[test]
 fn every_flipped_bit_of_ke2_is_refused() {
     let setup = ServerSetup::<Server>::new(&mut OsRng);
@@ -145,6 +147,7 @@ fn every_flipped_bit_of_ke2_is_refused() {
     }
 }
 
+/// Holds rules 5 and 6.
 #[test]
 fn messages_of_other_lengths_and_reflections_are_refused() {
     let alice = address("alice@example.org");

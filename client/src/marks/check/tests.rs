@@ -177,6 +177,7 @@ fn honest_listings_pass_and_are_absorbed_once() {
     assert_eq!(chains_needed(&state, &account.open(&keyring, &state)), []);
 }
 
+/// Holds rules 13 and 14.
 #[test]
 fn going_back_is_seen() {
     let (keyring, mut account, state) = account(5, 5);
@@ -202,6 +203,7 @@ fn going_back_is_seen() {
     assert!(back, "{error:?}");
 }
 
+/// Holds rule 15.
 #[test]
 fn two_indexes_with_one_counter_are_seen() {
     let (keyring, mut account, state) = account(2, 2);
@@ -217,6 +219,7 @@ fn two_indexes_with_one_counter_are_seen() {
     assert_eq!((error.kind(), error.seen_at()), (ContradictionKind::Forgery, Some(1000)));
 }
 
+/// Holds rule 14.
 #[test]
 fn epochs_and_keyrings_do_not_go_back() {
     let (keyring, account, mut state) = account(1, 1);
@@ -241,6 +244,7 @@ fn epochs_and_keyrings_do_not_go_back() {
     assert!(matches!(other, Some(ListingError::OtherAccount(ACCOUNT))));
 }
 
+/// Holds rule 14.
 #[test]
 fn a_label_or_index_that_knows_a_newer_keyring_is_seen() {
     let keyring = Keyring::first(&mut OsRng);
@@ -253,6 +257,7 @@ fn a_label_or_index_that_knows_a_newer_keyring_is_seen() {
     assert_eq!(account.check(&keyring, &LocalState::new(EPOCH)), behind);
 }
 
+/// Holds rule 15.
 #[test]
 fn two_labels_for_one_version_are_seen() {
     let (keyring, mut account, state) = account(2, 2);
@@ -278,6 +283,7 @@ fn two_labels_for_one_version_are_seen() {
     assert!(matches!(error, Some(Contradiction::Forked { version: 2, .. })), "{error:?}");
 }
 
+/// Holds rules 13 and 15.
 #[test]
 fn what_runs_ahead_of_the_floor_must_chain() {
     let (keyring, mut account, state) = account(2, 2);
@@ -304,6 +310,7 @@ fn what_runs_ahead_of_the_floor_must_chain() {
     assert!(matches!(error, Some(Contradiction::ChainBroken { version: 6, .. })), "{error:?}");
 }
 
+/// Holds rule 15.
 #[test]
 fn a_retired_key_seals_nothing_above_the_floor() {
     let (old, mut account, state) = account(1, 1);
@@ -321,6 +328,7 @@ fn a_retired_key_seals_nothing_above_the_floor() {
     assert_eq!(account.check(&keyring, &state), Ok(()));
 }
 
+/// Holds rule 13.
 #[test]
 fn the_index_names_what_there_is_and_removals_stay() {
     let (keyring, mut account, state) = account(1, 1);
@@ -349,6 +357,7 @@ fn the_index_names_what_there_is_and_removals_stay() {
     assert_eq!(account.check(&keyring, &state), Ok(()), "restoring is for who writes the index");
 }
 
+/// Holds rule 14.
 #[test]
 fn a_repair_jumps_over_marks_once_the_floor_has_reached_it() {
     // The server fell back to version 2; this device has seen 4; another one repairs to 6.
@@ -366,6 +375,7 @@ fn a_repair_jumps_over_marks_once_the_floor_has_reached_it() {
     assert_eq!(account.check(&keyring, &state), Ok(()));
 }
 
+/// Holds rule 7.
 #[test]
 fn listings_that_do_not_open_are_errors_and_not_contradictions() {
     let (keyring, account, _) = account(1, 1);

@@ -11,6 +11,7 @@ fn names(directory: &Path) -> Vec<String> {
     entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("text")).collect()
 }
 
+/// Holds rule 34.
 #[test]
 fn a_file_is_replaced_whole_and_private() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -49,6 +50,7 @@ fn a_failed_write_leaves_the_old_file_and_nothing_else() {
     assert_eq!(names(directory.path()), ["taken"]);
 }
 
+/// Holds rule 34.
 #[test]
 fn directories_are_private_and_made_so() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -125,6 +125,7 @@ fn what_an_earlier_login_left_elsewhere_is_erased() {
     assert!(profile.login_in(&record, &keychain).expect("readable").is_none());
 }
 
+/// Holds rule 34.
 #[test]
 fn logging_out_erases_token_and_root_and_leaves_the_cookie_and_all_else() {
     for (choice, keychain) in [(StoreKind::File, Fake(None)), (StoreKind::Keyring, Fake::working())]
@@ -148,6 +149,7 @@ fn logging_out_erases_token_and_root_and_leaves_the_cookie_and_all_else() {
     }
 }
 
+/// Holds rule 34.
 #[test]
 fn a_login_file_that_others_could_read_is_tightened() {
     let data = tempfile::tempdir().expect("a directory");
@@ -159,6 +161,7 @@ fn a_login_file_that_others_could_read_is_tightened() {
     assert_eq!(profile.login_file_mode(), Some(0o600));
 }
 
+/// Holds rule 34.
 #[test]
 fn a_damaged_login_is_an_error_that_never_shows_it() {
     let data = tempfile::tempdir().expect("a directory");

@@ -53,6 +53,7 @@ fn opens_and_keeps_what_it_does_not_know() {
     assert_eq!(json, expected);
 }
 
+/// Holds rules 2 and 8.
 #[test]
 fn refuses_what_breaks_a_rule() {
     let keyring = Keyring::first(&mut OsRng);
@@ -80,6 +81,7 @@ fn refuses_what_breaks_a_rule() {
     }
 }
 
+/// Holds rule 15.
 #[test]
 fn only_the_active_key_seals_an_index() {
     let ours = Keyring::first(&mut OsRng);
@@ -93,6 +95,7 @@ fn only_the_active_key_seals_an_index() {
     assert!(matches!(retired, Some(RecordError::RetiredKey(id)) if id == key_id));
 }
 
+/// Holds rule 3.
 #[test]
 fn a_newer_writers_index_is_read_and_not_rewritten() {
     let keyring = Keyring::first(&mut OsRng);
@@ -103,6 +106,7 @@ fn a_newer_writers_index_is_read_and_not_rewritten() {
     assert!(matches!(error, Some(RecordError::MinWriter { needed: 2 })));
 }
 
+/// Holds rule 13.
 #[test]
 fn names_are_unique_among_what_is_not_removed_and_floors_rise() {
     let mut index = Index::new(1);
@@ -119,6 +123,7 @@ fn names_are_unique_among_what_is_not_removed_and_floors_rise() {
     assert_eq!(index.by_name("work").map(|(id, _)| id), Some(id(2)));
 }
 
+/// Holds rule 15.
 #[test]
 fn merging_takes_the_higher_floor_and_checks_names_again() {
     let mut base = Index::new(1);

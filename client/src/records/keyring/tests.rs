@@ -55,6 +55,7 @@ fn the_first_keyring_round_trips() {
     assert!(opened.contains_all(&keyring) && keyring.contains_all(&opened));
 }
 
+/// Holds rules 2 and 8.
 #[test]
 fn refuses_what_breaks_a_rule() {
     let with = |change: fn(&mut serde_json::Value)| {
@@ -84,6 +85,7 @@ fn refuses_what_breaks_a_rule() {
     }
 }
 
+/// Holds rule 34.
 #[test]
 fn an_error_shows_nothing_of_a_key() {
     let mut value = sample();
@@ -92,6 +94,7 @@ fn an_error_shows_nothing_of_a_key() {
     assert!(!format!("{error:?} {error}").contains(&key_text(1)[..8]));
 }
 
+/// Holds rule 3.
 #[test]
 fn a_newer_writers_keyring_is_read_and_not_rewritten() {
     let mut value = sample();

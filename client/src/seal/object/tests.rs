@@ -26,6 +26,7 @@ fn seal_raw(key: &SealingKey, binding: &Binding, plaintext: &[u8]) -> Vec<u8> {
     [&head[..], keys.commitment(), &body, &tag].concat()
 }
 
+/// Holds rules 3, 4, 8 and 11.
 #[test]
 fn each_fault_has_its_error_in_the_order_of_the_checks() {
     let key = keys::index_key(&vault(3));
@@ -62,6 +63,7 @@ fn each_fault_has_its_error_in_the_order_of_the_checks() {
     assert_eq!(open(&phrase(2), &binding, &slot).err(), Some(OpenError::Commitment));
 }
 
+/// Holds rule 20.
 #[test]
 fn padding_has_one_form() {
     let key = keys::keyring_key(&RootKey::init_with(|bytes| bytes.fill(1)));
@@ -84,6 +86,7 @@ fn padding_has_one_form() {
     }
 }
 
+/// Holds rule 2.
 #[test]
 fn what_does_not_fit_is_not_sealed() {
     let slot = keys::recovery_slot_key(&Phrase::init_with(|bytes| bytes.fill(1)));

@@ -120,6 +120,8 @@ mod tests {
         StoreLimits { quota_bytes: 1 << 40, personas: 100_000, attempts_per_hour: 1 };
 
     /// A listing that no client would read is refused when it would come to be.
+    ///
+    /// Holds rules 2 and 35.
     #[test]
     fn a_listing_stays_within_an_answer() {
         let connection = Connection::open_in_memory().expect("opens");
