@@ -212,7 +212,7 @@ impl<'a> Context<'a> {
             LocalState::new(logged_in.epoch)
         };
         record.keyring = logged_in.sealed_keyring.clone();
-        record.recovery_slot = logged_in.recovery_slot;
+        record.keep_recovery_slot(logged_in.recovery_slot);
         remote.authenticate(logged_in.grant.token);
         let vault = Vault {
             remote,
@@ -268,19 +268,13 @@ fn refuse_strange_account(record: &Record, logged_in: &LoggedIn) -> Result<(), F
         .hint("ask whoever runs the server whether it was restored from an older backup")
         .hint("what this device has seen is kept; the older account beside it: --profile NAME, then keybackup login EMAIL"));
     }
-    let has_new_keyring = logged_in.sealed_keyring.version > record.keyring.version;
-    refuse_strange_slot(&record.recovery_slot, &logged_in.recovery_slot, has_new_keyring)
+    refuse_strange_slot(&record.recovery_slot, &logged_in.recovery_slot)
 }
 
 /// The phrase opens this device's own copy of the recovery slot also when the server is gone; a
 /// server that can't prove what it serves must not put something else in its place. One of a higher
-/// generation comes of a new phrase, and that with a new root and so a new keyring, which a server
-/// can't make.
-fn refuse_strange_slot(
-    kept: &api::Slot,
-    served: &api::Slot,
-    has_new_keyring: bool,
-) -> Result<(), Failure> {
+/// generation comes of a new phrase: it is kept beside ([`Record::keep_recovery_slot`]).
+fn refuse_strange_slot(kept: &api::Slot, served: &api::Slot) -> Result<(), Failure> {
     match served.generation.cmp(&kept.generation) {
         Ordering::Less => Err(Failure::new(
             Code::Rollback,
@@ -293,11 +287,6 @@ fn refuse_strange_slot(
         Ordering::Equal if served.sealed != kept.sealed => Err(Failure::new(
             Code::Integrity,
             "the server's recovery slot is another than the one that this device keeps",
-        )
-        .hint("what this device has is kept")),
-        Ordering::Greater if !has_new_keyring => Err(Failure::new(
-            Code::Integrity,
-            "the server has a newer recovery slot and no newer keyring, which come together",
         )
         .hint("what this device has is kept")),
         Ordering::Equal | Ordering::Greater => Ok(()),

@@ -68,6 +68,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Login) -> CommandResul
         device_name: name.to_string(),
         keyring: logged_in.sealed_keyring.clone(),
         recovery_slot: logged_in.recovery_slot.clone(),
+        newer_recovery_slot: None,
         stored: None,
     });
     let login = to_keep(&logged_in);

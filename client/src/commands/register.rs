@@ -84,6 +84,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Register) -> CommandRe
         device_name: device_name.to_string(),
         keyring: registration.sealed_keyring(),
         recovery_slot: registration.recovery_slot(),
+        newer_recovery_slot: None,
         stored: None,
     };
     let login = Login::new(

@@ -32,6 +32,10 @@ pub struct Record {
     pub keyring: Keyring,
     /// The root key sealed under the recovery phrase.
     pub recovery_slot: Slot,
+    /// One of a higher generation that a server has served since. Until its phrase has opened it
+    /// nobody knows whether it is one, and the other stays.
+    #[serde(default)]
+    pub newer_recovery_slot: Option<Slot>,
     /// Where the login was last kept.
     pub stored: Option<StoreKind>,
 }
@@ -49,6 +53,14 @@ struct Schema {
 }
 
 impl Record {
+    /// Keeps a recovery slot that a server serves. It never takes the place of the first: calling
+    /// something newer would be a way to take away what the phrase opens.
+    pub fn keep_recovery_slot(&mut self, served: Slot) {
+        if served.generation > self.recovery_slot.generation {
+            self.newer_recovery_slot = Some(served);
+        }
+    }
+
     pub(super) fn parse(bytes: &[u8], path: PathBuf) -> Result<Self, ProfileError> {
         let damaged = |path: &PathBuf, source| ProfileError::Damaged { path: path.clone(), source };
         let Schema { schema } = serde_json::from_slice(bytes).map_err(|e| damaged(&path, e))?;

@@ -27,6 +27,7 @@ pub(super) fn record() -> Record {
         device_name: "laptop".to_owned(),
         keyring: Keyring { version: 4, sealed: B64(vec![5; 9]) },
         recovery_slot: Slot { kind: SlotKind::Recovery, generation: 1, sealed: B64(vec![6; 9]) },
+        newer_recovery_slot: None,
         stored: None,
     }
 }

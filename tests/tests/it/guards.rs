@@ -144,8 +144,30 @@ fn a_login_does_not_replace_the_recovery_slot() {
         device.login(EMAIL, PASSWORD).expect(14);
         before.assert_same(&Tree::read(&device.profiles()));
     }
+    // One that is called newer, as after a new phrase, comes beside it: only a phrase can tell.
+    let slots = || {
+        let file = std::fs::read(device.profiles().join("default/profile.json")).expect("there");
+        let record: serde_json::Value = serde_json::from_slice(&file).expect("JSON");
+        (record["recovery_slot"].clone(), record["newer_recovery_slot"].clone())
+    };
+    let (first, none) = slots();
+    assert_eq!((&first["generation"], &none), (&json!(1), &json!(null)));
+    middleman.alter(|request, response| {
+        if request.path() == "/login/finish" && response.status == 200 {
+            let mut answer = response.json();
+            let slots = answer["slots"].as_array_mut().expect("a list");
+            let slot = slots.iter_mut().find(|slot| slot["kind"] == "recovery").expect("there");
+            slot["generation"] = json!(2);
+            response.body = serde_json::to_vec(&answer).expect("JSON");
+            response.headers.retain(|(name, _)| name != "content-length");
+        }
+    });
+    device.login(EMAIL, PASSWORD).expect(0);
+    let (kept, newer) = slots();
+    assert_eq!((&kept, &newer["generation"]), (&first, &json!(2)));
     middleman.honest();
     device.login(EMAIL, PASSWORD).expect(0);
+    assert_eq!(slots().0, first);
 }
 
 #[test]
