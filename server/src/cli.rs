@@ -143,6 +143,11 @@ fn run_serve(mut config: Config, weaknesses: &[Weakness]) -> Result<(), CliError
     let lock = data.lock_for_serve()?;
     let key = ServerKey::open_or_create(data.path(), config.key_file.as_deref())?;
     let store = SqlStore::open(&data, &key.fingerprint(), config.store_limits)?;
+    let registration = match config.settings.registration {
+        Registration::Closed => "closed",
+        Registration::Invite => "for who has an invitation",
+        Registration::Open => "open to everybody who reaches this address, also through a proxy",
+    };
     let server = Arc::new(Server::new(Arc::new(store), Arc::new(key), config.settings));
     let runtime = runtime()?;
     let outcome: Result<(), CliError> = runtime.block_on(async {
@@ -152,6 +157,8 @@ fn run_serve(mut config: Config, weaknesses: &[Weakness]) -> Result<(), CliError
         let local = listening.and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (address, listener) =
             local.map_err(|source| CliError::Listen { address: config.listen, source })?;
+        // Behind a proxy loopback is the internet: it is said who may come.
+        eprintln!("registration is {registration}");
         eprintln!("keybackup-server listening on http://{address}");
         serve::serve(listener, server, stop).await;
         Ok(())
