@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::OnceLock;
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -14,6 +15,26 @@ use crate::ui::escape;
 mod code;
 
 pub use code::{Code, Exit};
+
+/// Options that choose an account, as they were given: a command that a hint tells to type must
+/// not act on another one.
+static SELECTION: OnceLock<String> = OnceLock::new();
+
+/// Has every command in a hint repeat these options. The first call of a process counts.
+pub fn repeat_in_hints(options: String) {
+    // A second call would be of another command line, and a process has one.
+    let _ = SELECTION.set(options);
+}
+
+/// A hint whose commands repeat `options`, unless it names a profile itself.
+fn repeating(hint: String, options: Option<&str>) -> String {
+    match options {
+        Some(options) if !hint.contains("--profile") => {
+            hint.replace("keybackup ", &format!("keybackup {options} "))
+        }
+        _ => hint,
+    }
+}
 
 /// What a command answers.
 pub type CommandResult = Result<(), Failure>;
@@ -98,7 +119,7 @@ impl Failure {
     /// Appends what to do next, mostly a command to type.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        self.hints.push(repeating(hint.into(), SELECTION.get().map(String::as_str)));
         self
     }
 

@@ -59,10 +59,41 @@ impl Excludes {
         let refused = |glob: &str, source| ExcludeError::Glob { glob: glob.to_owned(), source };
         for glob in globs {
             let glob = glob.as_ref();
+            let why = if glob.trim().is_empty() { Some("it is empty") } else { unclosed(glob) };
+            if let Some(why) = why {
+                return Err(refused(glob, not_a_glob(glob, why)));
+            }
             builder.add_line(None, glob).map_err(|source| refused(glob, source))?;
         }
         Ok(Self(builder.build().map_err(|source| refused("", source))?))
     }
+}
+
+/// Why a glob would silently fit nothing: git takes a class without an end for one that fits
+/// nothing, and what was to be left out would leave the device.
+fn unclosed(glob: &str) -> Option<&'static str> {
+    let mut chars = glob.chars();
+    while let Some(char) = chars.next() {
+        match char {
+            '\\' => {
+                chars.next();
+            }
+            '[' => {
+                // The first of a class is no end of it, also after a negation.
+                let class = chars.as_str().trim_start_matches(['!', '^']);
+                let first = class.chars().next().map_or(0, char::len_utf8);
+                let end = class.get(first..).and_then(|rest| rest.find(']'));
+                let Some(end) = end else { return Some("a [ is not closed") };
+                chars = class[first + end + 1..].chars();
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn not_a_glob(glob: &str, why: &str) -> ignore::Error {
+    ignore::Error::Glob { glob: Some(glob.to_owned()), err: why.to_owned() }
 }
 
 /// The globs in force at one place of a walk: those of the command, and of the ignore files of
@@ -87,6 +118,10 @@ impl<'e> Rules<'e> {
         let mut number = 0;
         for line in text.trim_start_matches('\u{feff}').lines() {
             number += 1;
+            if let Some(why) = unclosed(line).filter(|_| !line.starts_with('#')) {
+                let source = not_a_glob(line, why);
+                return Err(ExcludeError::Line { path: path(), line: number, source });
+            }
             builder.add_line(None, line).map_err(|source| ExcludeError::Line {
                 path: path(),
                 line: number,
@@ -130,6 +165,21 @@ impl<'e> Rules<'e> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_glob_that_could_fit_nothing_is_refused() {
+        for glob in ["[", "a[b", "[!]", "[]", "x\\[[", "", " ", "{a"] {
+            assert!(Excludes::new(&[glob]).is_err(), "{glob:?}");
+        }
+        for glob in ["[a]", "[]]", "[!]a]", "\\[", "a[^b-d]*", "*.tmp", "]"] {
+            assert!(Excludes::new(&[glob]).is_ok(), "{glob:?}");
+        }
+        let globs = Excludes::default();
+        let mut rules = Rules::new(&globs);
+        rules.enter("", b"# [ is only said here\n\n*.log\n").expect("it parses");
+        let refused = rules.enter("", b"ok\n[secret\n");
+        assert!(matches!(refused, Err(ExcludeError::Line { line: 2, .. })));
+    }
 
     #[test]
     fn the_command_wins_over_files_and_deeper_files_over_others() {

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Environment;
+use crate::ui::shell_word;
 
 /// Options of every command.
 #[derive(Debug, Clone, Default, Args)]
@@ -65,6 +66,19 @@ pub struct Global {
     /// Where the password comes from.
     #[command(flatten)]
     pub passwords: PasswordFlags,
+}
+
+impl Global {
+    /// The options that choose profile and configuration, for a command line that means the same.
+    pub fn selection(&self) -> Option<String> {
+        let profile = self.profile.as_ref().map(|name| format!("--profile {}", shell_word(name)));
+        let config = self
+            .config
+            .as_ref()
+            .map(|file| format!("--config {}", shell_word(&file.display().to_string())));
+        let options: Vec<_> = profile.into_iter().chain(config).collect();
+        (!options.is_empty()).then(|| options.join(" "))
+    }
 }
 
 /// Where the password comes from: the first of these that is given, then `KEYBACKUP_PASSWORD`,

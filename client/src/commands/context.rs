@@ -89,7 +89,7 @@ impl<'a> Context<'a> {
             Err(failure) if failure.code() == Code::LoginNeeded && self.has_password() => {
                 drop(session);
                 let profile = self.lock()?;
-                let record = profile.record()?.ok_or_else(not_logged_in)?;
+                let record = profile.record()?.ok_or_else(|| self.not_logged_in())?;
                 let mut session = self.log_in(profile, record, true)?;
                 let opened = session.snapshot()?;
                 Ok((session, opened))
@@ -102,7 +102,7 @@ impl<'a> Context<'a> {
     /// password that a flag, a variable or (where logins are not stored) a person gives.
     pub fn open(&self) -> Result<Session, Failure> {
         let profile = self.lock()?;
-        let record = profile.record()?.ok_or_else(not_logged_in)?;
+        let record = profile.record()?.ok_or_else(|| self.not_logged_in())?;
         // Both refuse a server or address other than the one the profile belongs to.
         let server = self.settings.server_for(Some(&record.server))?;
         self.settings.email_for(Some(&record.email))?;
@@ -146,10 +146,19 @@ impl<'a> Context<'a> {
         }
         let asked = record.stored == Some(StoreKind::None) && self.ui.can_ask();
         if !self.has_password() && !asked {
-            return Err(not_logged_in());
+            return Err(self.not_logged_in());
         }
         let renews = stored.is_some();
         self.log_in(profile, record, renews)
+    }
+
+    fn not_logged_in(&self) -> Failure {
+        let profile = match self.settings.profile.as_str() {
+            "default" => String::new(),
+            profile => format!(" in the profile {profile}"),
+        };
+        Failure::new(Code::LoginNeeded, format!("nobody is logged in on this device{profile}"))
+            .hint("keybackup login EMAIL, or, for a new account, keybackup register EMAIL")
     }
 
     /// Whether a password can be had without asking.
@@ -306,11 +315,6 @@ fn open_state(
                 .hint("keybackup login; if that does not help, a new device knows nothing yet: --profile NAME, then keybackup login")
         },
     )
-}
-
-fn not_logged_in() -> Failure {
-    Failure::new(Code::LoginNeeded, "nobody is logged in on this device")
-        .hint("keybackup login EMAIL, or, for a new account, keybackup register EMAIL")
 }
 
 /// What a stored session consists of; one that does not parse is none.

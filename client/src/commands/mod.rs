@@ -47,6 +47,9 @@ pub fn main() -> ExitCode {
         Err(stop) => return ExitCode::from(stop.print().code()),
     };
     let environment = Environment::of_process();
+    if let Some(options) = cli.global.selection() {
+        crate::error::repeat_in_hints(options);
+    }
     let ui = Ui::new(&cli.global, &environment);
     match harden_and_run(&cli, &ui, &environment) {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,7 +24,7 @@ use crate::seal::BlobReader;
 use crate::spool::{Spool, check_space};
 use crate::ui::{self, Task, Unit};
 use failures::{different, export_failure, not_as_labelled, place_failure, unpack_failure};
-use wanted::{absolute, wanted};
+use wanted::{absolute, refuse_ours, wanted};
 
 /// A persona that was pulled, or need not be.
 #[derive(Serialize)]
@@ -122,6 +122,9 @@ impl Pull<'_, '_> {
         let target = target(session, id, &directory, content.fingerprint)?;
         if matches!(target, Target::Different) && !arguments.force {
             return Err(different(remote, &directory, elsewhere));
+        }
+        if matches!(target, Target::Different) {
+            refuse_ours(context, &directory)?;
         }
         if let Target::Same = target {
             if !arguments.dry_run {

@@ -21,7 +21,7 @@ use crate::records::{Base, Digest, Name, Nickname};
 use crate::ui;
 use refuse::{is_own, refuse_conflict, refuse_emptied};
 use seal::pack_and_seal;
-use target::{name_of, skipped_directory, target};
+use target::{name_of, skipped_directory, target, tied_name};
 
 /// A persona that was pushed, or need not be.
 #[derive(Serialize)]
@@ -69,6 +69,12 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Push) -> CommandResult
         let target = target(context, &session, &opened, arguments.target.as_ref())?;
         local::Look { personas: vec![target], ..local::Look::default() }
     };
+    let personas_dir = &context.settings.personas_dir;
+    if arguments.all && !personas_dir.is_dir() {
+        let shown = ui::escape(&personas_dir.display().to_string()).into_owned();
+        return Err(Failure::new(Code::NotFound, format!("there is no directory {shown}"))
+            .hint("is a disk not mounted, or KEYBACKUP_PERSONAS_DIR wrong?"));
+    }
     if locals.is_empty() && left_out.is_empty() {
         ui.say(format!("there is no persona in {}", context.settings.personas_dir.display()));
     }
@@ -76,10 +82,11 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Push) -> CommandResult
         arguments.all,
         &locals,
         |local| {
-            let name = name_of(local, arguments.name.as_deref())?;
             if session.stale {
                 opened = session.snapshot()?;
             }
+            let asked = arguments.name.clone().or_else(|| tied_name(&session, &opened, local));
+            let name = name_of(local, asked.as_deref())?;
             match push(context, &mut session, &opened, local, &name, &request) {
                 Err(failure) if matches!(failure.code(), Code::Conflict | Code::Taken) => {
                     opened = session.snapshot()?;

@@ -1,6 +1,6 @@
 //! `keybackup status`: server, account and device, and where each persona is and which is newer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -193,6 +193,12 @@ fn compare(session: &Session, opened: &crate::marks::Opened, locals: &[LocalPers
     let names = device_names(&session.vault);
     let mut left: BTreeMap<&str, &LocalPersona> =
         locals.iter().map(|local| (local.name.as_str(), local)).collect();
+    let names_there: BTreeSet<&str> = opened
+        .personas
+        .values()
+        .filter(|remote| !remote.label.label.removed)
+        .map(|remote| remote.label.label.name.as_str())
+        .collect();
     let mut rows = Vec::new();
     for (id, remote) in &opened.personas {
         let label = &remote.label.label;
@@ -211,6 +217,12 @@ fn compare(session: &Session, opened: &crate::marks::Opened, locals: &[LocalPers
         // Not in the personas directory: where it was pushed from, if that is still there.
         let base = mark.and_then(|mark| mark.base.as_ref());
         let elsewhere = || base.map(|base| PathBuf::from(&base.directory)).filter(|it| it.is_dir());
+        // A renamed persona's directory keeps its name, and is no persona of its own.
+        if let Some(base) = base.filter(|_| !label.removed && named.is_none()) {
+            left.retain(|name, local| {
+                names_there.contains(name) || local.directory != Path::new(&base.directory)
+            });
+        }
         if !label.removed
             && let Some(directory) = named.or_else(elsewhere)
         {
@@ -292,7 +304,7 @@ fn print(context: &Context<'_>, document: &Document) -> CommandResult {
                 (_, "remote", _) => "not on this device",
                 (_, _, "same") => "up to date",
                 (_, _, "local") => "changed here: push",
-                (_, _, "remote") => "newer at the server: pull",
+                (_, _, "remote") => "newer at the server: pull --force",
                 (_, _, "differ") => "differs on both sides: diff",
                 _ => "unknown",
             };

@@ -79,6 +79,59 @@ fn a_whole_name_goes_before_the_beginning_of_another() {
 }
 
 #[test]
+fn a_renamed_persona_keeps_its_directory() {
+    let server = Server::start();
+    let device = Device::registered(&server.url, EMAIL);
+    let work = device.persona("work");
+    tree::reference(&work, "Alice");
+    device.run(["push"]).expect(0);
+    device.run(["rename", "work", "office"]).expect(0);
+    let status = device.json(["status"]);
+    assert_eq!(status["personas"].as_array().map(Vec::len), Some(1), "{status}");
+    assert_eq!(status["personas"][0]["newer"], "same", "{status}");
+    for command in [&["push"][..], &["push", "--all"], &["push", "office"], &["push", "work"]] {
+        let pushed = device.one(command);
+        assert_eq!((&pushed["name"], &pushed["changed"]), (&"office".into(), &false.into()));
+    }
+    tree::put(&work.join("note"), b"new", 0o600, Duration::from_secs(3));
+    assert_eq!(device.one(["push", "--all"])["version"], 3);
+    assert_eq!(device.json(["list"])["personas"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn where_all_personas_should_be_is_nothing() {
+    let server = Server::start();
+    let device = Device::registered(&server.url, EMAIL);
+    let push = device.command(["push", "--all", "--json"]).env("KEYBACKUP_PERSONAS_DIR", "/nope");
+    assert_eq!(push.run().expect(10).error()["code"], "not_found");
+}
+
+#[test]
+fn a_restore_sets_no_home_aside() {
+    let server = Server::start();
+    let device = Device::registered(&server.url, EMAIL);
+    tree::reference(&device.persona("work"), "Alice");
+    device.run(["push"]).expect(0);
+    let personas = device.home().join(".cryptomessaging/personas").display().to_string();
+    for place in [".", "./.local", "./.local/share/keybackup", &personas, "/dev/null"] {
+        let output = device.command(["pull", "work", place, "--force", "--json"]).run().expect(2);
+        assert_eq!(output.error()["code"], "usage", "{output}");
+    }
+    device.run(["verify", "work"]).expect(0);
+}
+
+#[test]
+fn a_hint_names_the_profile_that_it_is_of() {
+    let server = Server::start();
+    let device = Device::registered(&server.url, EMAIL);
+    let refused = device.command(["--profile", "bob", "list"]).run().expect(4);
+    assert!(refused.stderr.contains("in the profile bob"), "{refused}");
+    assert!(refused.stderr.contains("keybackup --profile bob login EMAIL"), "{refused}");
+    let plain = device.run(["logout"]).expect(0);
+    assert!(!plain.stderr.contains("--profile"), "{plain}");
+}
+
+#[test]
 fn what_all_leaves_out_is_named_and_exit_3() {
     let server = Server::start();
     let device = Device::registered(&server.url, EMAIL);

@@ -57,15 +57,19 @@ pub(super) fn different(
     let place = elsewhere.map_or_else(String::new, |directory| {
         format!(" {}", ui::shell_word(&directory.display().to_string()))
     });
-    Failure::new(
+    let failure = Failure::new(
         Code::Conflict,
         format!(
             "{} holds something else than the backup",
             find::quoted(&directory.display().to_string())
         ),
-    )
-    .hint(format!("see what differs: keybackup diff {}", ui::shell_word(name)))
-    .hint(format!(
+    );
+    // `diff` looks where the persona lives.
+    let failure = match elsewhere {
+        None => failure.hint(format!("see what differs: keybackup diff {}", ui::shell_word(name))),
+        Some(_) => failure,
+    };
+    failure.hint(format!(
         "replace it, and keep the old one aside: keybackup pull --force {}{place}",
         ui::shell_word(name),
     ))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::{self, Target};
 use crate::commands::context::{Context, Session};
 use crate::commands::find;
-use crate::error::{Code, Failure};
+use crate::error::{Code, CommandResult, Failure};
 use crate::marks::Opened;
 
 /// Which personas are meant, and where to put them if not in their places.
@@ -41,6 +41,22 @@ pub(super) fn wanted<'a>(
             Ok((vec![found], Some(path)))
         }
     }
+}
+
+/// Refuses to set aside what holds more than a persona: a directory that this program's own files
+/// or all personas lie in, like a home, or what is neither file nor directory.
+pub(super) fn refuse_ours(context: &Context<'_>, directory: &Path) -> CommandResult {
+    let settings = &context.settings;
+    let holds =
+        |path: &Path| std::fs::canonicalize(path).is_ok_and(|path| path.starts_with(directory));
+    let plain = std::fs::symlink_metadata(directory)
+        .is_ok_and(|metadata| metadata.is_dir() || metadata.is_file() || metadata.is_symlink());
+    if plain && !holds(&settings.data_dir) && !holds(&settings.personas_dir) {
+        return Ok(());
+    }
+    let shown = find::quoted(&directory.display().to_string());
+    Err(Failure::new(Code::Usage, format!("{shown} is no place for a persona alone"))
+        .hint("a directory of its own: keybackup pull PERSONA ./PERSONA"))
 }
 
 /// An absolute path, links in its parents resolved, so that it means the same tomorrow.

@@ -79,6 +79,28 @@ pub(super) fn skipped_directory(path: &Path, why: &str) -> Pushed {
     Pushed { persona: persona.failed(&failure), sent: 0 }
 }
 
+/// The name of the one persona that was last pushed from this directory or pulled to it. A rename
+/// leaves the directory as it is, and ties it to the persona still; one that has the directory's
+/// own name goes before.
+pub(super) fn tied_name(
+    session: &Session,
+    opened: &Opened,
+    local: &LocalPersona,
+) -> Option<String> {
+    let is_tied = |(id, _): &find::Found<'_>| {
+        let base = session.vault.state.personas.get(id).and_then(|mark| mark.base.as_ref());
+        base.is_some_and(|base| Path::new(&base.directory) == local.directory)
+    };
+    let active = find::active(opened);
+    let name = |(_, remote): &find::Found<'_>| remote.label.label.name.to_string();
+    if active.iter().any(|found| name(found) == local.name) {
+        return None;
+    }
+    let mut tied = active.iter().filter(|found| is_tied(found));
+    let only = tied.next()?;
+    tied.next().is_none().then(|| name(only))
+}
+
 pub(super) fn name_of(local: &LocalPersona, asked: Option<&str>) -> Result<Name, Failure> {
     asked.unwrap_or(&local.name).parse().map_err(|error| {
         Failure::of(Code::NameRefused, &error)
