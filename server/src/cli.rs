@@ -1,7 +1,7 @@
 //! The command line: `serve`, `health`, `invite`.
 
 use std::error::Error;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -129,6 +129,12 @@ fn warn(weaknesses: &[Weakness]) {
     }
 }
 
+/// Tells who started us, in one write: scripts wait for the address, and must not see half of it.
+fn announce(lines: &str) {
+    // Who has closed standard error does not wait for anything.
+    let _ = io::stderr().write_all(lines.as_bytes());
+}
+
 fn run_serve(mut config: Config, weaknesses: &[Weakness]) -> Result<(), CliError> {
     log::start(config.log_format, config.log_level);
     for weakness in weaknesses {
@@ -158,8 +164,9 @@ fn run_serve(mut config: Config, weaknesses: &[Weakness]) -> Result<(), CliError
         let (address, listener) =
             local.map_err(|source| CliError::Listen { address: config.listen, source })?;
         // Behind a proxy loopback is the internet: it is said who may come.
-        eprintln!("registration is {registration}");
-        eprintln!("keybackup-server listening on http://{address}");
+        announce(&format!(
+            "registration is {registration}\nkeybackup-server listening on http://{address}\n"
+        ));
         serve::serve(listener, server, stop).await;
         Ok(())
     });

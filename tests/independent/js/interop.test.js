@@ -35,7 +35,7 @@ before(async () => {
   url = await new Promise((resolve, reject) => {
     server.stderr.on('data', (piece) => {
       log += piece;
-      const found = /^keybackup-server listening on (http:\S+)/m.exec(log);
+      const found = /^keybackup-server listening on (http:\S+)\n/m.exec(log);
       if (found) resolve(found[1]);
     });
     server.on('exit', () => reject(new Error(`the server did not start: ${log}`)));
