@@ -299,6 +299,10 @@ fn print(context: &Context<'_>, document: &Document) -> CommandResult {
             let persona = &row.persona;
             let state = match (persona.removed, row.r#where, row.newer) {
                 (true, ..) => "removed",
+                (_, "both", "unknown") => "unknown: can't be read here",
+                (_, _, "unknown") if server.reachable && server.error.is_none() => {
+                    "unknown: not logged in"
+                }
                 (_, _, "unknown") => "unknown: no answer of the server",
                 (_, "local", _) => "not backed up",
                 (_, "remote", _) => "not on this device",

@@ -253,6 +253,8 @@ fn status_tells_of_a_login_that_has_ended_here() {
     std::fs::write(&file, serde_json::to_vec(&login).expect("JSON")).expect("written");
     let status = device.json(["status"]);
     assert_eq!(status["login"]["valid"], false, "{status}");
+    tree::reference(&device.persona("work"), "Alice");
     let told = device.run(["status"]).expect(0);
     assert!(told.stdout.contains("ended: keybackup login"), "{told}");
+    assert!(told.stdout.contains("unknown: not logged in"), "{told}");
 }
