@@ -85,9 +85,17 @@ impl LockedProfile {
         let Ok(Ok(entries)) = self.private_dir("spool").map(std::fs::read_dir) else {
             return Ok(path);
         };
+        // A link leads to where a person keeps things; nothing there is ours to judge.
+        if std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink()) {
+            return Ok(path);
+        }
         let failed = |source| ProfileError::writing(path.clone(), source);
         for entry in entries {
-            durable::remove(&entry.map_err(failed)?.path()).map_err(failed)?;
+            let entry = entry.map_err(failed)?;
+            // Spools are files; what is none, somebody else has put there.
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                durable::remove(&entry.path()).map_err(failed)?;
+            }
         }
         Ok(path)
     }

@@ -111,6 +111,25 @@ fn profiles_do_not_hold_each_other() {
 }
 
 #[test]
+fn a_spool_is_emptied_of_files_and_not_through_a_link() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let profile = Profile::at(root.path(), &"default".parse().expect("a name"));
+    let locked = profile.lock(Duration::from_secs(9), || ()).expect("free");
+    let spool = locked.spool_dir().expect("made");
+    std::fs::create_dir(spool.join("sub")).expect("made");
+    std::fs::write(spool.join("left"), "x").expect("written");
+    locked.spool_dir().expect("emptied");
+    assert!(spool.join("sub").is_dir() && !spool.join("left").exists());
+    let elsewhere = root.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).expect("made");
+    std::fs::write(elsewhere.join("thesis"), "x").expect("written");
+    std::fs::remove_dir_all(&spool).expect("removed");
+    std::os::unix::fs::symlink(&elsewhere, &spool).expect("linked");
+    assert_eq!(locked.spool_dir().expect("there"), spool);
+    assert!(elsewhere.join("thesis").is_file());
+}
+
+#[test]
 fn a_snapshot_is_whole_or_absent() {
     let data = tempfile::tempdir().expect("a directory");
     let locked = locked(data.path());
