@@ -81,10 +81,10 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            announce(&format!("error: {error}\n"));
             let mut cause = error.source();
             while let Some(error) = cause {
-                eprintln!("  cause: {error}");
+                announce(&format!("  cause: {error}\n"));
                 cause = error.source();
             }
             ExitCode::from(if matches!(error, CliError::Config(_)) { 2 } else { 1 })
@@ -125,7 +125,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
 /// Tells of them where nothing is logged.
 fn warn(weaknesses: &[Weakness]) {
     for weakness in weaknesses {
-        eprintln!("warning: {weakness}");
+        announce(&format!("warning: {weakness}\n"));
     }
 }
 

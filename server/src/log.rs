@@ -12,6 +12,9 @@ use crate::config::LogFormat;
 pub(crate) fn start(format: LogFormat, level: LevelFilter) {
     let builder = tracing_subscriber::fmt()
         .with_max_level(level)
+        // A log that can't be written (its disk is full, its reader is gone) is no reason to stop;
+        // saying so on the same standard error would panic.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .with_ansi(false);
     // Fails only where a subscriber is set already, as in tests.

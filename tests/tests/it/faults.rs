@@ -1,12 +1,13 @@
 //! Full and read-only disks, on either side: a clear message, exit 1, nothing lost, nothing
 //! half-written, and service when there is room again.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use keybackup_tests::disk::SmallDisk;
-use keybackup_tests::{Device, Output, Server, Tree, tree};
+use keybackup_tests::{Device, Output, Server, Tree, program, tree};
 
 const EMAIL: &str = "alice@example.org";
 
@@ -93,6 +94,26 @@ fn a_push_whose_spool_is_full() {
     let pushed = run(&["push", "--json"]).run().expect(0).json()["personas"][0].clone();
     assert_eq!(pushed["version"], 2);
     run(&["verify"]).run().expect(0);
+}
+
+#[test]
+fn a_server_whose_log_can_not_be_written() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut command = Command::new(program("keybackup-server"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(directory.path().join("data"));
+    let mut server = command.stderr(Stdio::piped()).spawn().expect("started");
+    let log = BufReader::new(server.stderr.take().expect("a pipe"));
+    // Whoever reads the log leaves once the address is known.
+    let url = log
+        .lines()
+        .find_map(|line| Some(line.expect("text").split_once("listening on ")?.1.to_owned()));
+    let device = Device::registered(&url.expect("it says so"), EMAIL);
+    for _ in 0..5 {
+        device.run(["list"]).expect(0);
+    }
+    assert!(server.try_wait().expect("it is ours").is_none(), "it goes on");
+    server.kill().expect("it is ours");
+    server.wait().expect("it is ours");
 }
 
 #[test]
