@@ -26,6 +26,10 @@ pub const DEVICES: &str = "/devices";
 
 /// Request header: the protocol version the client speaks, a decimal number.
 pub const H_PROTOCOL: &str = "keybackup-protocol";
+/// Request header: B64 of BLAKE3 of the request's JSON, in a commit of its head and the persona id
+/// in the path (as text) behind it. What is sealed means nothing to a server, so only this tells it
+/// of a bit that changed on the way.
+pub const H_JSON_HASH: &str = "keybackup-json-hash";
 /// Answer header of every authenticated answer: the account's current epoch.
 pub const H_EPOCH: &str = "keybackup-epoch";
 /// Answer header of every authenticated answer: the keyring version of that epoch.

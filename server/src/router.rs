@@ -190,7 +190,8 @@ pub(crate) async fn answer(
         _ => &server.members_memory,
     };
     let mut body =
-        RequestBody::new(incoming, length, idle, Owner::Network(peer), Arc::clone(memory));
+        RequestBody::new(incoming, length, idle, Owner::Network(peer), Arc::clone(memory))
+            .hashed(&parts.headers);
     let (now, session) = (server.now(), OnceLock::new());
     let call = Call { server: &server, parts: &parts, peer, now, session };
     let origins = &server.settings.cors_origins;

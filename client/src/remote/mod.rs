@@ -12,7 +12,7 @@ use keybackup_protocol::api::{
     LoginFinish, LoginStart, LoginStarted, Registered, RegistrationFinish, RegistrationStart,
     RegistrationStarted, Status, Uploaded,
 };
-use keybackup_protocol::{PersonaId, UploadId, limits, put_lp, routes};
+use keybackup_protocol::{B64, PersonaId, UploadId, limits, put_lp, routes};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
@@ -169,12 +169,14 @@ impl Remote {
         progress: Progress<'_>,
     ) -> Result<Committed, RemoteError> {
         let mut body = Vec::new();
-        put_lp(&mut body, &json(head));
+        let head = json(head);
+        put_lp(&mut body, &head);
         body.extend_from_slice(blob.unwrap_or_default());
         let request = self
             .wire
             .request(Method::POST, &format!("{}/{persona}", routes::PERSONAS), self.token.as_ref())
-            .header(CONTENT_TYPE, "application/octet-stream");
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .header(routes::H_JSON_HASH, hash(&head, &persona.to_string()));
         let request = match base {
             Base::Absent => request.header(IF_NONE_MATCH, "*"),
             Base::Version(version) => request.header(IF_MATCH, format!("\"{version}\"")),
@@ -267,11 +269,13 @@ impl Remote {
     /// `PUT /devices/<id>`.
     pub fn put_device(&self, record: &DeviceRecord) -> Result<(), RemoteError> {
         let path = format!("{}/{}", routes::DEVICES, record.id);
+        let json = json(record);
         let request = self
             .wire
             .request(Method::PUT, &path, self.token.as_ref())
-            .header(CONTENT_TYPE, "application/json");
-        let body = Body::Memory(Bytes::from(json(record)));
+            .header(CONTENT_TYPE, "application/json")
+            .header(routes::H_JSON_HASH, hash(&json, ""));
+        let body = Body::Memory(Bytes::from(json));
         let response = self.wire.send(request, body, &mut |_| {})?;
         self.wire.json::<Done>(response, limits::MAX_JSON_BYTES).map(drop)
     }
@@ -287,11 +291,13 @@ impl Remote {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, RemoteError> {
+        let json = json(body);
         let request = self
             .wire
             .request(Method::POST, path, self.token.as_ref())
-            .header(CONTENT_TYPE, "application/json");
-        let body = Body::Memory(Bytes::from(json(body)));
+            .header(CONTENT_TYPE, "application/json")
+            .header(routes::H_JSON_HASH, hash(&json, ""));
+        let body = Body::Memory(Bytes::from(json));
         let response = self.wire.send(request, body, &mut |_| {})?;
         self.wire.json(response, limits::MAX_JSON_BYTES)
     }
@@ -299,4 +305,10 @@ impl Remote {
 
 fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("the API's types have string keys and no failing serialiser")
+}
+
+/// What tells a server of a bit that changed on the way.
+fn hash(json: &[u8], behind: &str) -> String {
+    let hash = blake3::Hasher::new().update(json).update(behind.as_bytes()).finalize();
+    B64::from(&hash.as_bytes()[..]).to_text()
 }

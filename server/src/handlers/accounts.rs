@@ -71,6 +71,7 @@ fn invitation(call: &Call<'_>, code: Option<&str>) -> Result<Option<InviteTag>, 
 /// registration, so that a lost answer can be asked for once more.
 pub(crate) async fn finish(call: &Call<'_>, body: &mut RequestBody) -> Result<Answer, ApiError> {
     let bytes = body.whole(MAX_JSON_BYTES).await?;
+    body.check_json(&bytes, "")?;
     let request: RegistrationFinish = parse_json(&bytes)?;
     let (server, key) = (call.server, &*call.server.key);
     let ticket = RegistrationTicket::open(key, &request.ticket).ok_or(ApiError::TicketRefused)?;

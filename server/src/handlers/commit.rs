@@ -29,7 +29,7 @@ pub(crate) async fn commit(
     let session = call.current_session().await?;
     let base = commit_base(call.headers())?;
     body.owned_by(Owner::Account(session.account));
-    let head = read_head(body).await?;
+    let head = read_head(body, persona).await?;
     let inline = check_head(call, &head)?;
     if body.left() != inline {
         return Err(ApiError::BadRequest("the body's length is not what its head announces"));
@@ -68,13 +68,15 @@ pub(crate) async fn commit(
     Ok(Answer::json(StatusCode::OK, &committed).with(ETAG, tag))
 }
 
-async fn read_head(body: &mut RequestBody) -> Result<CommitHead, ApiError> {
+async fn read_head(body: &mut RequestBody, persona: PersonaId) -> Result<CommitHead, ApiError> {
     let prefix = body.take(4).await?;
     let length = u32::from_be_bytes([prefix[0], prefix[1], prefix[2], prefix[3]]);
     if u64::from(length) > MAX_HEAD_BYTES as u64 {
         return Err(ApiError::TooLarge);
     }
-    parse_json(&body.take(u64::from(length)).await?)
+    let json = body.take(u64::from(length)).await?;
+    body.check_json(&json, &persona.to_string())?;
+    parse_json(&json)
 }
 
 /// Checks what needs no look at the rows, and returns how many bytes must follow the head.

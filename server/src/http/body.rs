@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use keybackup_protocol::B64;
+use keybackup_protocol::routes::H_JSON_HASH;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
 
@@ -67,6 +70,8 @@ pub(crate) struct RequestBody {
     memory: Arc<Memory>,
     /// Held until the request is over, since what was read lives as long.
     permits: Vec<Permit>,
+    /// The hash that the head announces for the JSON.
+    json_hash: Option<HeaderValue>,
 }
 
 impl RequestBody {
@@ -88,6 +93,25 @@ impl RequestBody {
             owner,
             memory,
             permits: Vec::new(),
+            json_hash: None,
+        }
+    }
+
+    /// Has the JSON held to the hash that the request's head announces, if it does.
+    pub(crate) fn hashed(mut self, headers: &HeaderMap) -> Self {
+        self.json_hash = headers.get(H_JSON_HASH).cloned();
+        self
+    }
+
+    /// Checks JSON of this body, and what stands behind it in the hash.
+    pub(crate) fn check_json(&self, json: &[u8], behind: &str) -> Result<(), ApiError> {
+        let Some(announced) = &self.json_hash else { return Ok(()) };
+        let hash = blake3::Hasher::new().update(json).update(behind.as_bytes()).finalize();
+        let is_it = announced.to_str().ok().and_then(B64::from_text);
+        if is_it.is_some_and(|announced| announced.0 == hash.as_bytes()) {
+            Ok(())
+        } else {
+            Err(ApiError::BadRequest("the JSON was changed on the way: it has another hash"))
         }
     }
 
@@ -167,7 +191,9 @@ impl RequestBody {
 
     /// The whole body as JSON of at most `max` bytes.
     pub(crate) async fn json<T: DeserializeOwned>(&mut self, max: usize) -> Result<T, ApiError> {
-        parse_json(&self.whole(max).await?)
+        let json = self.whole(max).await?;
+        self.check_json(&json, "")?;
+        parse_json(&json)
     }
 
     /// Waits for a frame of data; false at the end. `held` is the pace of what is held meanwhile.

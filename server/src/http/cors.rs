@@ -12,7 +12,8 @@ use super::answer::Answer;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, if-match, if-none-match, if-range, keybackup-protocol, range, \
+    "authorization, content-type, if-match, if-none-match, if-range, keybackup-json-hash, \
+     keybackup-protocol, range, \
      tus-resumable, upload-length",
 );
 const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static(

@@ -185,6 +185,41 @@ fn a_commit_that_arrives_late_is_no_conflict() {
     }
 }
 
+/// Sealed objects mean nothing to a server: without a hash it would take, and acknowledge, what
+/// opens nowhere.
+#[test]
+fn what_changes_on_the_way_to_the_server_is_not_taken() {
+    let server = Server::start();
+    let middleman = Middleman::start(&server.url);
+    let device = Device::registered(&middleman.url, EMAIL);
+    let work = device.persona("work");
+    tree::reference(&work, "Alice");
+    device.run(["push"]).expect(0);
+    for (round, what) in [(1, "\"label\":\""), (2, "\"sealed\":\""), (3, "/personas/")] {
+        tree::put(&work.join("note"), &[round], 0o600, Duration::from_secs(round.into()));
+        middleman.set(move |request, upstream| {
+            let mut request = request.clone();
+            if request.is_commit() {
+                let flip = |byte: u8| if byte == b'a' { b'b' } else { b'a' };
+                if what.starts_with('/') {
+                    let last = request.target.pop().expect("a digit");
+                    request.target.push(char::from(flip(u8::try_from(last).expect("a digit"))));
+                } else {
+                    let found =
+                        request.body.windows(what.len()).position(|it| it == what.as_bytes());
+                    let at = found.expect("it is in the head") + what.len() + 200;
+                    request.body[at] = flip(request.body[at]);
+                }
+            }
+            Reply::Answer(upstream.ask(&request))
+        });
+        device.run(["push"]).expect(13);
+        middleman.honest();
+        device.run(["verify", "--all"]).expect(0);
+        assert_eq!(device.one(["push"])["version"], round + 1);
+    }
+}
+
 #[test]
 fn a_pull_that_is_stopped_on_the_way() {
     let server = Server::start();
