@@ -192,7 +192,7 @@ pub struct Pull {
     /// Only tell what would be done
     #[arg(long)]
     pub dry_run: bool,
-    /// Write an ordinary zip instead of a directory
+    /// Write an ordinary zip instead of a directory; - is standard output
     #[arg(long, value_name = "FILE", conflicts_with = "directory")]
     pub zip: Option<PathBuf>,
 }

@@ -74,19 +74,28 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Cat) -> CommandResult 
     // nothing, as proof, then to the pipe; nothing of it touches the disk.
     archive::copy_entry(&mut blob, path, &mut std::io::sink()).map_err(|e| archive_failure(&e))?;
     blob.rewind().map_err(|error| Failure::io(&error, "reading the backup"))?;
-    let mut out = Stdout { ui, failure: None };
+    let mut out = Stdout::new(ui);
     let copied = archive::copy_entry(&mut blob, path, &mut out);
-    if let Some(failure) = out.failure {
-        return Err(failure);
-    }
+    out.check()?;
     copied.map_err(|error| archive_failure(&error))?;
     ui.flush()
 }
 
 /// Standard output, as the archive writes to it; a failure is kept for what it is.
-struct Stdout<'a> {
+pub(super) struct Stdout<'a> {
     ui: &'a Ui,
     failure: Option<Failure>,
+}
+
+impl<'a> Stdout<'a> {
+    pub(super) const fn new(ui: &'a Ui) -> Self {
+        Self { ui, failure: None }
+    }
+
+    /// The failure of a write, if one failed.
+    pub(super) fn check(self) -> CommandResult {
+        self.failure.map_or(Ok(()), Err)
+    }
 }
 
 impl Write for Stdout<'_> {

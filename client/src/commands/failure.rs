@@ -64,16 +64,21 @@ fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static)
     root
 }
 
-/// The failure of the network that the error of a reader hides: bytes that did not come are no
-/// damaged ones.
-pub(super) fn network_behind(error: &(dyn Error + 'static)) -> Option<Failure> {
+/// The failure of the network or of a local disk that the error of a reader hides: bytes that
+/// could not be had are no damaged ones.
+pub(super) fn outage_behind(error: &(dyn Error + 'static)) -> Option<Failure> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(remote) = error.downcast_ref::<RemoteError>() {
             return Some(remote.into());
         }
+        let io = error.downcast_ref::<io::Error>();
+        // Only the system's own errors have a number; no bytes of a server's make one.
+        if let Some(io) = io.filter(|io| io.raw_os_error().is_some()) {
+            return Some(Failure::io(io, "reading or writing local files"));
+        }
         // The source of an I/O error is that of what it wraps, not what it wraps.
-        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let wrapped = io.and_then(io::Error::get_ref);
         cause = wrapped.map(|error| error as _).or_else(|| error.source());
     }
     None
@@ -81,7 +86,7 @@ pub(super) fn network_behind(error: &(dyn Error + 'static)) -> Option<Failure> {
 
 /// An archive of ours that is refused: whoever sealed it had the key, so it is damage or malice.
 pub(super) fn archive_failure(error: &(dyn std::error::Error + 'static)) -> Failure {
-    if let Some(failure) = network_behind(error) {
+    if let Some(failure) = outage_behind(error) {
         return failure;
     }
     Failure::of(Code::Integrity, error)
@@ -222,7 +227,9 @@ impl From<SpoolError> for Failure {
 
 impl From<VaultError> for Failure {
     fn from(error: VaultError) -> Self {
-        if let Some(failure) = network_behind(&error) {
+        if let VaultError::Blob(_) = error
+            && let Some(failure) = outage_behind(&error)
+        {
             return failure;
         }
         match error {
@@ -270,5 +277,28 @@ impl From<VaultError> for Failure {
             | VaultError::KeyringShrank => Self::of(Code::Integrity, &error)
                 .hint("nothing was changed here; tell the server's operator"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Exit;
+
+    /// What the disk refuses is no damage: 1, and not 14.
+    #[test]
+    fn a_failing_disk_is_told_from_damage() {
+        let of_disk = || io::Error::from_raw_os_error(5);
+        let exit = |failure: Failure| failure.exit();
+        assert_eq!(exit(VaultError::from(BlobError::Io(of_disk())).into()), Exit::Other);
+        assert_eq!(
+            exit(archive_failure(&crate::archive::AuditError::Read(of_disk()))),
+            Exit::Other
+        );
+
+        let of_bytes = || io::Error::new(io::ErrorKind::InvalidData, BlobError::Padding);
+        assert_eq!(exit(VaultError::from(BlobError::Padding).into()), Exit::Integrity);
+        let refused = crate::archive::AuditError::Read(of_bytes());
+        assert_eq!(exit(archive_failure(&refused)), Exit::Integrity);
     }
 }

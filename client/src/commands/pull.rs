@@ -2,6 +2,7 @@
 
 mod failures;
 mod wanted;
+mod zip;
 
 use std::path::Path;
 
@@ -12,7 +13,6 @@ use super::context::{Context, Session};
 use super::failure::archive_failure;
 use super::persona::Persona;
 use super::scan::How;
-use super::whole_file::WholeFile;
 use super::{batch, find};
 use crate::archive::{self, Audited, Limits, Placement, Policy};
 use crate::cli;
@@ -23,7 +23,7 @@ use crate::records::{self, Content, Digest, Label};
 use crate::seal::BlobReader;
 use crate::spool::{Spool, check_space};
 use crate::ui::{self, Task, Unit};
-use failures::{different, export_failure, not_as_labelled, place_failure, unpack_failure};
+use failures::{different, not_as_labelled, place_failure, unpack_failure};
 use wanted::{absolute, refuse_ours, wanted};
 
 /// A persona that was pulled, or need not be.
@@ -63,7 +63,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Pull) -> CommandResult
             let directory = directory.as_deref();
             let pull = Pull { context, session: &mut session, arguments, directory };
             match &arguments.zip {
-                Some(file) => pull.into_zip(*found, file),
+                Some(file) => zip::pull(pull, *found, file),
                 None => pull.into_directory(*found),
             }
         },
@@ -79,7 +79,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Pull) -> CommandResult
     } else if !ui.is_json() {
         batch::warn_of_failures(ui, &pulled);
         for one in pulled.iter().filter(|one| one.persona.error.is_none()) {
-            tell(context, one, arguments.dry_run)?;
+            tell(context, one, arguments)?;
         }
     }
     result
@@ -177,52 +177,6 @@ impl Pull<'_, '_> {
         settle(session, id, label, content, &directory);
         Ok(pulled)
     }
-
-    fn into_zip(self, (id, remote): find::Found<'_>, file: &Path) -> Result<Pulled, Failure> {
-        let Self { context, session, arguments, .. } = self;
-        let label = &remote.label.label;
-        let content = content(label)?;
-        let file = absolute(file)?;
-        match std::fs::symlink_metadata(&file) {
-            Ok(there) if there.is_dir() => return Err(is_directory(&file)),
-            Ok(_) if !arguments.force => return Err(exists(&file)),
-            _ => {}
-        }
-        let mut pulled = Pulled {
-            persona: Persona { changed: true, ..Persona::of(id, remote) },
-            kept: None,
-            zip: Some(file.display().to_string()),
-            received: 0,
-        };
-        if arguments.dry_run {
-            return Ok(pulled);
-        }
-        let (mut blob, _) = fetch(context, session, id, remote, Task::Receiving)?;
-        pulled.received = content.blob_bytes;
-        let failed = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => exists(&file),
-            _ => Failure::io(&error, format!("writing {}", file.display())),
-        };
-        let mut out = WholeFile::create(&file).map_err(failed)?;
-        let summary = archive::export(&mut blob, &mut out, &mut |_| {})
-            .map_err(|error| export_failure(&error))?;
-        check_summary(content, &summary)?;
-        out.publish(arguments.force).map_err(failed)?;
-        Ok(pulled)
-    }
-}
-
-/// Something is where a zip would go.
-fn exists(file: &Path) -> Failure {
-    let file = find::quoted(&file.display().to_string());
-    Failure::new(Code::Conflict, format!("{file} exists already")).hint("replace it: --force")
-}
-
-/// A directory is where a zip would go. No zip replaces it.
-fn is_directory(file: &Path) -> Failure {
-    let file = find::quoted(&file.display().to_string());
-    Failure::new(Code::Conflict, format!("{file} is a directory"))
-        .hint("name the zip that shall be made: --zip DIRECTORY/NAME.zip")
 }
 
 /// The content a label names; a tombstone has none.
@@ -316,21 +270,28 @@ fn settle(
     }
 }
 
-fn tell(context: &Context<'_>, pulled: &Pulled, dry_run: bool) -> CommandResult {
+fn tell(context: &Context<'_>, pulled: &Pulled, arguments: &cli::Pull) -> CommandResult {
     let persona = &pulled.persona;
+    let is_zip = arguments.zip.is_some();
     let place = pulled.zip.as_ref().or(persona.path.as_ref()).map_or("", String::as_str);
-    let what = match (persona.changed, dry_run) {
+    let what = match (persona.changed, arguments.dry_run) {
         (false, _) => "is up to date in",
+        (true, true) if is_zip => "would be written to",
         (true, true) => "would be restored to",
-        (true, false) if pulled.zip.is_some() => "written to",
+        (true, false) if is_zip => "written to",
         (true, false) => "restored to",
     };
-    context.ui.report(format!(
-        "{}  version {}  {what} {}",
+    let head = format!(
+        "{}  version {}  {what}",
         ui::escape(&persona.name),
-        persona.version.unwrap_or_default(),
-        ui::escape(place),
-    ))?;
+        persona.version.unwrap_or_default()
+    );
+    if is_zip && pulled.zip.is_none() {
+        // The zip has standard output for itself.
+        context.ui.say(format!("{head} standard output"));
+        return Ok(());
+    }
+    context.ui.report(format!("{head} {}", ui::escape(place)))?;
     if let Some(kept) = &pulled.kept {
         context.ui.report(format!("what was there is kept in {}", ui::escape(kept)))?;
     }

@@ -178,6 +178,23 @@ fn an_ordinary_zip_is_read_by_others() {
     device.run(["pull", "odd", "--zip", "odd.zip"]).expect(11);
     device.run(["pull", "odd", "--zip", "odd.zip", "--force"]).expect(0);
 
+    // A link is replaced, and what it points to is left alone.
+    std::fs::write(device.path("mine"), "mine").expect("writable");
+    std::os::unix::fs::symlink("mine", device.path("link.zip")).expect("linked");
+    device.run(["pull", "odd", "--zip", "link.zip"]).expect(11);
+    device.run(["pull", "odd", "--zip", "link.zip", "--force"]).expect(0);
+    let bytes = |name: &str| std::fs::read(device.path(name)).expect("readable");
+    assert_eq!((bytes("mine"), bytes("link.zip")), (b"mine".to_vec(), bytes("odd.zip")));
+
+    // Standard output has the zip alone, and takes neither JSON nor a terminal.
+    let pull = ["pull", "odd", "--zip", "-"];
+    let piped =
+        device.command(pull).under(&["sh", "-c", "\"$@\" > piped.zip", "sh"]).run().expect(0);
+    assert!(piped.stderr.contains("written to standard output"), "{piped}");
+    assert_eq!(bytes("piped.zip"), bytes("odd.zip"));
+    assert!(!device.path("-").exists());
+    device.run([&pull[..], &["--json"]].concat()).expect(2);
+
     let check = |program: &str, arguments: &[&str]| {
         let mut command = Command::new(program);
         command

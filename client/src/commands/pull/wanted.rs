@@ -59,17 +59,26 @@ pub(super) fn refuse_ours(context: &Context<'_>, directory: &Path) -> CommandRes
         .hint("a directory of its own: keybackup pull PERSONA ./PERSONA"))
 }
 
-/// An absolute path, links in its parents resolved, so that it means the same tomorrow.
+/// An absolute path, links resolved, so that it means the same tomorrow.
 pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    let failure = |error: std::io::Error| {
+    let path = from_root(path)?;
+    Ok(std::fs::canonicalize(&path).unwrap_or_else(|_| in_real_parent(path)))
+}
+
+/// The same of a file that is to be replaced: a link is that file, not what it points to.
+pub(super) fn absolute_itself(path: &Path) -> Result<PathBuf, Failure> {
+    from_root(path).map(in_real_parent)
+}
+
+fn from_root(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| {
         Failure::io(&error, format!("finding {}", find::quoted(&path.display().to_string())))
-    };
-    let path = std::path::absolute(path).map_err(failure)?;
-    if let Ok(real) = std::fs::canonicalize(&path) {
-        return Ok(real);
-    }
+    })
+}
+
+fn in_real_parent(path: PathBuf) -> PathBuf {
     match (path.parent().map(std::fs::canonicalize), path.file_name()) {
-        (Some(Ok(parent)), Some(name)) => Ok(parent.join(name)),
-        _ => Ok(path),
+        (Some(Ok(parent)), Some(name)) => parent.join(name),
+        _ => path,
     }
 }
