@@ -10,6 +10,8 @@ mod cases;
 mod raw;
 #[path = "../../examples/vectors/raw_zip.rs"]
 mod raw_zip;
+#[path = "../../examples/vectors/released.rs"]
+mod released;
 
 mod archive;
 mod blob;
@@ -103,4 +105,38 @@ fn the_generator_writes_what_is_committed() {
         assert!(text == case.to_text(), "{file} is another than the committed one");
     }
     assert_eq!(committed.keys().collect::<Vec<_>>(), [""; 0], "written by nobody");
+}
+
+/// What is wrong with the vectors, by the promises: those that changed or went, and lines that are
+/// none.
+fn broken(manifest: &str, vectors: &BTreeMap<String, String>) -> Vec<String> {
+    let promises = manifest.lines().filter(|line| !line.starts_with('#'));
+    promises
+        .filter(|promise| {
+            let kept = promise.split_once("  ").and_then(|(_, file)| {
+                let text = vectors.get(file)?;
+                Some(released::line(file, text).trim_end() == *promise)
+            });
+            kept != Some(true)
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The generator and its files can be changed together; the promise of a release can't.
+#[test]
+fn what_was_released_is_as_it_was() {
+    let manifest = fs::read_to_string(directory().join(released::MANIFEST)).expect("it is there");
+    let mut vectors = committed();
+    assert_eq!(broken(&manifest, &vectors), [""; 0]);
+    let promised = manifest.lines().filter(|line| !line.starts_with('#')).count();
+    assert!(promised >= 388, "only {promised} promises are left");
+
+    // And it would be noticed.
+    let files: Vec<_> = vectors.keys().take(2).cloned().collect();
+    let [changed, gone] = &files[..] else { panic!("there are two") };
+    vectors.get_mut(changed).expect("it is there").push('\n');
+    vectors.remove(gone);
+    assert_eq!(broken(&manifest, &vectors).len(), 2);
+    assert!(!broken("no line\n", &vectors).is_empty());
 }
