@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use keybackup_protocol::Address;
 use zeroize::Zeroizing;
 
-use crate::cli::PasswordFlags;
+use crate::cli::{NewPasswordFlags, PasswordFlags};
 use crate::config::Environment;
 use crate::error::{Code, CommandResult, Failure};
 use crate::profile::durable::FOR_OTHERS;
@@ -23,8 +23,46 @@ use crate::ui::{Ui, escape, read_to_end};
 const MAX_BYTES: u64 = 4096;
 /// Fewest characters of a new password.
 const MIN_CHARS: usize = 8;
-/// What a prompt is instead of.
-const INSTEAD: &str = "--password-file, --password-stdin, --password-command or KEYBACKUP_PASSWORD";
+/// Variables that hold one, and are for no other program.
+const VARIABLES: [&str; 2] = ["KEYBACKUP_PASSWORD", "KEYBACKUP_NEW_PASSWORD"];
+
+/// Where a password may come from, but for a prompt.
+struct Sources<'a> {
+    file: Option<&'a Path>,
+    stdin: bool,
+    command: Option<&'a str>,
+    variable: &'static str,
+    stdin_option: &'static str,
+    /// What a prompt is instead of.
+    instead: &'static str,
+}
+
+impl<'a> From<&'a PasswordFlags> for Sources<'a> {
+    fn from(flags: &'a PasswordFlags) -> Self {
+        Self {
+            file: flags.password_file.as_deref(),
+            stdin: flags.password_stdin,
+            command: flags.password_command.as_deref(),
+            variable: VARIABLES[0],
+            stdin_option: "--password-stdin",
+            instead: "--password-file, --password-stdin, --password-command or KEYBACKUP_PASSWORD",
+        }
+    }
+}
+
+impl<'a> From<&'a NewPasswordFlags> for Sources<'a> {
+    fn from(flags: &'a NewPasswordFlags) -> Self {
+        Self {
+            file: flags.new_password_file.as_deref(),
+            stdin: flags.new_password_stdin,
+            command: flags.new_password_command.as_deref(),
+            variable: VARIABLES[1],
+            stdin_option: "--new-password-stdin",
+            instead: "--new-password-file, --new-password-stdin, --new-password-command or \
+                      KEYBACKUP_NEW_PASSWORD",
+        }
+    }
+}
 
 /// The password of an account that exists.
 pub fn current(
@@ -33,9 +71,10 @@ pub fn current(
     environment: &Environment,
     prompt: &str,
 ) -> Result<Password, Failure> {
-    let text = match given(ui, flags, environment)? {
+    let sources = Sources::from(flags);
+    let text = match given(ui, &sources, environment)? {
         Some(text) => text,
-        None => ui.password(prompt, INSTEAD)?,
+        None => ui.password(prompt, sources.instead)?,
     };
     accepted(text)
 }
@@ -48,15 +87,35 @@ pub fn chosen(
     address: &Address,
     allow_weak: bool,
 ) -> Result<Password, Failure> {
-    let text = if let Some(text) = given(ui, flags, environment)? {
+    chosen_from(ui, &flags.into(), environment, address, allow_weak)
+}
+
+/// The same for an account that has one.
+pub fn chosen_anew(
+    ui: &Ui,
+    flags: &NewPasswordFlags,
+    environment: &Environment,
+    address: &Address,
+) -> Result<Password, Failure> {
+    chosen_from(ui, &flags.into(), environment, address, flags.allow_weak_password)
+}
+
+fn chosen_from(
+    ui: &Ui,
+    sources: &Sources<'_>,
+    environment: &Environment,
+    address: &Address,
+    allow_weak: bool,
+) -> Result<Password, Failure> {
+    let text = if let Some(text) = given(ui, sources, environment)? {
         text
     } else {
-        let text = ui.password("New password", INSTEAD)?;
+        let text = ui.password("New password", sources.instead)?;
         if !allow_weak {
             // Before it is typed a second time.
             refuse_weak(&text, address)?;
         }
-        if *ui.password("The same again", INSTEAD)? != *text {
+        if *ui.password("The same again", sources.instead)? != *text {
             return Err(Failure::new(Code::Usage, "the two passwords differ"));
         }
         text
@@ -70,16 +129,16 @@ pub fn chosen(
 /// The password of the first source that is given.
 fn given(
     ui: &Ui,
-    flags: &PasswordFlags,
+    sources: &Sources<'_>,
     environment: &Environment,
 ) -> Result<Option<Zeroizing<String>>, Failure> {
-    let bytes = if let Some(path) = &flags.password_file {
+    let bytes = if let Some(path) = sources.file {
         from_file(ui, path)?
-    } else if flags.password_stdin {
-        ui.stdin("--password-stdin", MAX_BYTES)?
-    } else if let Some(command) = &flags.password_command {
+    } else if sources.stdin {
+        ui.stdin(sources.stdin_option, MAX_BYTES)?
+    } else if let Some(command) = sources.command {
         from_command(command)?
-    } else if let Some(bytes) = environment.secret("KEYBACKUP_PASSWORD") {
+    } else if let Some(bytes) = environment.secret(sources.variable) {
         bytes
     } else {
         return Ok(None);
@@ -125,7 +184,10 @@ fn from_command(command: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
 /// own; a password that we were given is not for it.
 fn shell(command: &str) -> Command {
     let mut shell = Command::new("sh");
-    shell.args(["-c", command]).env_remove("KEYBACKUP_PASSWORD").stdout(Stdio::piped());
+    shell.args(["-c", command]).stdout(Stdio::piped());
+    for variable in VARIABLES {
+        shell.env_remove(variable);
+    }
     shell
 }
 

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::encoding::B64;
-use crate::ids::{AccountId, DeviceId, EpochId, PersonaId, UploadId};
+use crate::ids::{AccountId, DeviceId, EpochId, PersonaId, SessionId, UploadId};
 
 /// `GET /status`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -254,7 +254,7 @@ pub struct LoginStart {
     pub email: String,
     /// KE1, 96 bytes.
     pub ke1: B64,
-    /// What the finish shall grant.
+    /// What the finish is for.
     pub purpose: LoginPurpose,
     /// Another epoch than the current one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -262,15 +262,21 @@ pub struct LoginStart {
     /// From an earlier session of this device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_cookie: Option<String>,
+    /// OPAQUE registration request of the new password, 32 bytes; with
+    /// [`LoginPurpose::ChangePassword`] and no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration_request: Option<B64>,
 }
 
-/// What a login grants.
+/// What a login is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LoginPurpose {
     /// A session.
     Session,
+    /// `PUT /password`.
+    ChangePassword,
 }
 
 /// Answer of `POST /login/start`; alike for known and unknown addresses.
@@ -280,6 +286,92 @@ pub struct LoginStarted {
     pub ke2: B64,
     /// Opaque to the client; good for two minutes, once.
     pub ticket: String,
+    /// OPAQUE registration response, 64 bytes, where a request was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration_response: Option<B64>,
+}
+
+/// A login made for one request that a session alone may not ask for.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct FreshLogin {
+    /// From the answer of `POST /login/start`, of the request's own purpose.
+    pub ticket: String,
+    /// KE3, 64 bytes.
+    pub ke3: B64,
+}
+
+/// `PUT /password`: record and slot of a new password.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct PasswordChange {
+    /// Proof of the old one.
+    pub login: FreshLogin,
+    /// OPAQUE record (`RegistrationUpload`), 192 bytes.
+    pub record: B64,
+    /// The password slot, of the next generation.
+    pub slot: Slot,
+}
+
+/// `GET /account`: what the server knows of the account, in the session's epoch.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AccountAnswer {
+    /// The account.
+    pub account_id: AccountId,
+    /// The session's epoch.
+    pub epoch: EpochId,
+    /// When the account was made, unix seconds.
+    pub created_at: i64,
+    /// Its password.
+    pub password: PasswordFacts,
+    /// Bytes that count to its quota.
+    pub held_bytes: u64,
+    /// Its quota, bytes.
+    pub quota_bytes: u64,
+    /// Its personas, removed ones included.
+    pub personas: u64,
+}
+
+/// What is known of a password.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PasswordFacts {
+    /// Counts from 1 with each change.
+    pub generation: u64,
+    /// When it was set, unix seconds.
+    pub changed_at: i64,
+}
+
+/// `GET /sessions`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sessions {
+    /// Those that hold, newest first.
+    pub sessions: Vec<ListedSession>,
+}
+
+/// One session of [`Sessions`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedSession {
+    /// Names it for revoking; opens nothing.
+    pub id: SessionId,
+    /// Its device.
+    pub device_id: DeviceId,
+    /// The epoch that it was opened in.
+    pub epoch: EpochId,
+    /// When it was opened, unix seconds.
+    pub created_at: i64,
+    /// When it was last used, to the minute.
+    pub last_used_at: i64,
+    /// When it ends even if used.
+    pub expires_at: i64,
+    /// Seconds without use after which it ends.
+    pub idle_ttl_s: i64,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// Answer of `DELETE /sessions`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Ended {
+    /// How many sessions ended.
+    pub ended: u64,
 }
 
 /// `POST /login/finish`.

@@ -105,6 +105,11 @@ id!(
     16
 );
 id!(
+    /// A session of an account, for listing and revoking; made by the server.
+    SessionId,
+    8
+);
+id!(
     /// A persona (or other kept object), through renames, key rotation and unlocking.
     PersonaId,
     16

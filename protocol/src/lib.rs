@@ -12,4 +12,4 @@ pub mod suite;
 
 pub use address::{Address, AddressError};
 pub use encoding::{B64, DecodeError, Reader, put_lp};
-pub use ids::{AccountId, DeviceId, EpochId, IdError, KeyId, PersonaId, UploadId};
+pub use ids::{AccountId, DeviceId, EpochId, IdError, KeyId, PersonaId, SessionId, UploadId};

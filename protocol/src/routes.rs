@@ -14,6 +14,13 @@ pub const LOGIN_START: &str = "/login/start";
 pub const LOGIN_FINISH: &str = "/login/finish";
 /// `DELETE`: ends the session that asks.
 pub const SESSION: &str = "/session";
+/// `GET`: the account's sessions; `DELETE`: ends all but the one that asks. `/sessions/<id>` takes
+/// `DELETE`.
+pub const SESSIONS: &str = "/sessions";
+/// `GET`: what the server knows of the account.
+pub const ACCOUNT: &str = "/account";
+/// `PUT`: another password.
+pub const PASSWORD: &str = "/password";
 /// `GET`: the keyring of the session's epoch.
 pub const KEYRING: &str = "/keyring";
 /// `GET`: the listing. `/personas/<id>` takes `POST`, `GET`, `DELETE`, and

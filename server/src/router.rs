@@ -9,12 +9,13 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use keybackup_protocol::routes::{H_EPOCH, H_KEYRING, H_PROTOCOL};
-use keybackup_protocol::{DeviceId, PersonaId, limits};
+use keybackup_protocol::{DeviceId, PersonaId, SessionId, limits};
 
 use crate::auth::session;
 use crate::error::ApiError;
 use crate::handlers::{
-    accounts, blob, commit, devices, keyring, labels, login, personas, sessions, status, uploads,
+    account, accounts, blob, commit, devices, keyring, labels, login, password, personas, sessions,
+    status, uploads,
 };
 use crate::http::answer::{Answer, Tracked};
 use crate::http::body::RequestBody;
@@ -35,6 +36,10 @@ enum Route {
     LoginStart,
     LoginFinish,
     Session,
+    Sessions,
+    OneSession(SessionId),
+    Account,
+    Password,
     Keyring,
     Personas,
     Persona(PersonaId),
@@ -60,6 +65,10 @@ impl Route {
             ("login", [Some("start"), None]) => Self::LoginStart,
             ("login", [Some("finish"), None]) => Self::LoginFinish,
             ("session", [None, _]) => Self::Session,
+            ("sessions", [None, _]) => Self::Sessions,
+            ("sessions", [Some(id), None]) => Self::OneSession(id.parse().ok()?),
+            ("account", [None, _]) => Self::Account,
+            ("password", [None, _]) => Self::Password,
             ("keyring", [None, _]) => Self::Keyring,
             ("personas", [None, _]) => Self::Personas,
             ("personas", [Some(id), None]) => Self::Persona(id.parse().ok()?),
@@ -82,6 +91,10 @@ impl Route {
             Self::LoginStart => ("/login/start", "POST, OPTIONS"),
             Self::LoginFinish => ("/login/finish", "POST, OPTIONS"),
             Self::Session => ("/session", "DELETE, OPTIONS"),
+            Self::Sessions => ("/sessions", "GET, HEAD, DELETE, OPTIONS"),
+            Self::OneSession(_) => ("/sessions/<id>", "DELETE, OPTIONS"),
+            Self::Account => ("/account", "GET, HEAD, OPTIONS"),
+            Self::Password => ("/password", "PUT, OPTIONS"),
             Self::Keyring => ("/keyring", "GET, HEAD, OPTIONS"),
             Self::Personas => ("/personas", "GET, HEAD, OPTIONS"),
             Self::Persona(_) => ("/personas/<id>", "GET, HEAD, POST, DELETE, OPTIONS"),
@@ -239,6 +252,11 @@ async fn dispatch(
         (&Method::POST, Route::LoginStart) => login::start(call, body).await,
         (&Method::POST, Route::LoginFinish) => login::finish(call, body).await,
         (&Method::DELETE, Route::Session) => sessions::end(call).await,
+        (&Method::GET, Route::Sessions) => sessions::list(call).await,
+        (&Method::DELETE, Route::Sessions) => sessions::revoke_others(call).await,
+        (&Method::DELETE, Route::OneSession(id)) => sessions::revoke(call, id).await,
+        (&Method::GET, Route::Account) => account::show(call).await,
+        (&Method::PUT, Route::Password) => password::change(call, body).await,
         (&Method::GET, Route::Keyring) => keyring::newest(call).await,
         (&Method::GET, Route::Personas) => personas::list(call).await,
         (&Method::POST, Route::Persona(id)) => commit::commit(call, id, body).await,

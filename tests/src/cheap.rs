@@ -1,12 +1,12 @@
 //! Accounts made by the client's library with a key stretching that costs nothing: for tests of
 //! the server, which never sees how a password was stretched. Nothing but tests may do this.
 
-use keybackup::account::{self, Grant, LoggedIn, Registration};
+use keybackup::account::{self, Grant, LoggedIn, Owner, Registration};
 use keybackup::error::Failure;
 use keybackup::keys::{self, opaque::LoginClient};
 use keybackup::records::DeviceRecord;
 use keybackup::remote::{Endpoint, Remote};
-use keybackup::secret::Password;
+use keybackup::secret::{Password, Token};
 use keybackup_protocol::api::{LoginPurpose, LoginStart};
 use keybackup_protocol::{B64, DeviceId};
 use opaque_ke::errors::InternalError;
@@ -62,6 +62,28 @@ pub fn try_login(url: &str, email: &str) -> Result<LoggedIn, Failure> {
     Ok(account::login::<CheapKsf>(&remote(url), &address, &password(), device, None)?)
 }
 
+/// Changes the password of an account that was logged in to.
+pub fn try_change_password(
+    url: &str,
+    email: &str,
+    logged_in: &LoggedIn,
+    old: &str,
+    new: &str,
+) -> Result<(), Failure> {
+    let mut remote = remote(url);
+    let token = logged_in.grant.token.expose().to_owned();
+    remote.authenticate(Token::parse(token).expect("it was one"));
+    let owner = Owner {
+        address: &email.parse().expect("an address"),
+        account: logged_in.account,
+        epoch: logged_in.epoch,
+        root: &logged_in.root,
+        cookie: None,
+    };
+    let (old, new) = (Password::new(old.to_owned()), Password::new(new.to_owned()));
+    Ok(account::change_password::<CheapKsf>(&remote, &owner, &old, &new)?)
+}
+
 /// Registers an account, and answers its token.
 pub fn register(url: &str, email: &str) -> String {
     let grant = try_register(url, email).unwrap_or_else(|error| panic!("{error}"));
@@ -80,6 +102,7 @@ pub fn login_start(email: &str) -> LoginStart {
         purpose: LoginPurpose::Session,
         epoch: None,
         device_cookie: None,
+        registration_request: None,
     }
 }
 

@@ -1,11 +1,11 @@
-//! Why a registration or login failed.
+//! Why a registration, a login or a change of the password failed.
 
 use crate::keys::opaque::OpaqueError;
 use crate::keys::password::PreparationError;
 use crate::records::RecordError;
 use crate::remote::RemoteError;
 
-/// Why a registration or login failed.
+/// Why a registration, a login or a change of the password failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccountError {
@@ -38,9 +38,12 @@ pub enum AccountError {
     #[error("the account's keys at the server are damaged or forged")]
     Damaged(#[source] RecordError),
     /// Sealing failed.
-    #[error("sealing the new account failed")]
+    #[error("sealing the account's keys failed")]
     Seal(#[source] RecordError),
     /// The answer to the last step was lost: the account may exist or not.
     #[error("the server's last answer was lost, so the account may exist or not")]
     InDoubt(#[source] RemoteError),
+    /// The answer to a change of the password was lost: the old one holds, or the new one.
+    #[error("the server's last answer was lost, so the password may be the old one or the new one")]
+    PasswordInDoubt(#[source] RemoteError),
 }

@@ -49,6 +49,7 @@ pub fn login<K: Ksf>(
         purpose: LoginPurpose::Session,
         epoch: None,
         device_cookie: cookie.map(|cookie| cookie.expose().to_owned()),
+        registration_request: None,
     })?;
     let finished = client.finish(&mut OsRng, &started.ke2.0)?;
     let answer = remote.finish_login(&LoginFinish {

@@ -1,18 +1,20 @@
-//! Becoming somebody at a server: registration and login, by OPAQUE (RFC 9807). What comes out is
-//! a session and an opened keyring; nothing here touches the disk or the terminal.
+//! Becoming somebody at a server, and staying it: registration, login and another password, by
+//! OPAQUE (RFC 9807). Nothing here touches the disk or the terminal.
 
 mod error;
 mod login;
+mod password;
 mod register;
 
 pub use error::AccountError;
 pub use login::{LoggedIn, login};
+pub use password::{Owner, change_password};
 pub use register::Registration;
 
 use keybackup_protocol::api::{SessionGrant, Status};
 use keybackup_protocol::suite::SUITE;
 
-use crate::remote::Remote;
+use crate::remote::{Remote, RemoteError};
 use crate::secret::{DeviceCookie, Token};
 
 /// A session that a server granted.
@@ -33,6 +35,30 @@ impl Grant {
             device_cookie: DeviceCookie::parse(grant.device_cookie)
                 .map_err(|_| AccountError::BadAnswer)?,
         })
+    }
+}
+
+/// How often a last step is sent; the server takes the same bytes again as the same step.
+const FINISH_TRIES: u32 = 3;
+
+/// Sends a last step until it is answered, a few times: a lost answer is asked for again.
+fn see_through<T>(
+    mut send: impl FnMut() -> Result<T, RemoteError>,
+    in_doubt: impl Fn(RemoteError) -> AccountError,
+) -> Result<T, AccountError> {
+    let mut tries = 1;
+    loop {
+        match send() {
+            Ok(answer) => return Ok(answer),
+            Err(error) if error.leaves_doubt() && tries < FINISH_TRIES => {}
+            Err(error) if error.leaves_doubt() => return Err(in_doubt(error)),
+            // A server that is gone after a first try in doubt leaves it in doubt.
+            Err(error @ RemoteError::Unreachable { .. }) if tries > 1 => {
+                return Err(in_doubt(error));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tries += 1;
     }
 }
 

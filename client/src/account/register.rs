@@ -11,15 +11,12 @@ use rand08::RngCore;
 use rand08::rngs::OsRng;
 use zeroize::Zeroizing;
 
-use super::{AccountError, Grant, greet};
+use super::{AccountError, Grant, greet, see_through};
 use crate::keys;
 use crate::keys::opaque::RegistrationClient;
 use crate::records::{DeviceRecord, Digest, Index, Keyring, RecordError, slot};
-use crate::remote::{Remote, RemoteError};
+use crate::remote::Remote;
 use crate::secret::{Password, Phrase, RootKey};
-
-/// How often the last step is sent; the server takes the same bytes again as the same step.
-const FINISH_TRIES: u32 = 3;
 
 /// An account that is ready on the device and unknown to the server.
 pub struct Registration {
@@ -122,20 +119,8 @@ impl Registration {
 
     /// Makes the account real. A lost answer is asked for again, with the same bytes.
     pub fn commit(&self, remote: &Remote) -> Result<Grant, AccountError> {
-        let mut tries = 1;
-        loop {
-            match remote.finish_registration(&self.finish) {
-                Ok(registered) => return Grant::parse(registered.session),
-                Err(error) if error.leaves_doubt() && tries < FINISH_TRIES => {}
-                Err(error) if error.leaves_doubt() => return Err(AccountError::InDoubt(error)),
-                // A server that is gone after a first try in doubt leaves it in doubt.
-                Err(error @ RemoteError::Unreachable { .. }) if tries > 1 => {
-                    return Err(AccountError::InDoubt(error));
-                }
-                Err(error) => return Err(error.into()),
-            }
-            tries += 1;
-        }
+        let finish = || remote.finish_registration(&self.finish);
+        Grant::parse(see_through(finish, AccountError::InDoubt)?.session)
     }
 }
 

@@ -107,6 +107,25 @@ impl PasswordFlags {
     }
 }
 
+/// Where a new password comes from: the first of these that is given, then
+/// `KEYBACKUP_NEW_PASSWORD`, then a prompt.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "New password (else KEYBACKUP_NEW_PASSWORD, else a prompt)")]
+pub struct NewPasswordFlags {
+    /// Read the new password from this file
+    #[arg(long, value_name = "FILE")]
+    pub new_password_file: Option<PathBuf>,
+    /// Read the new password from standard input
+    #[arg(long)]
+    pub new_password_stdin: bool,
+    /// Take the new password from what this command prints (run by sh -c)
+    #[arg(long, value_name = "COMMAND")]
+    pub new_password_command: Option<String>,
+    /// Take a password that is guessed easily
+    #[arg(long)]
+    pub allow_weak_password: bool,
+}
+
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ColorWhen {

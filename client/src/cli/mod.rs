@@ -7,11 +7,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod account;
 mod global;
 mod parse;
 mod target;
 
-pub use global::{ColorWhen, Global, PasswordFlags, ProgressMode, StoreKind};
+pub use account::{Account, ChangePassword, Password, Revoke, Session};
+pub use global::{ColorWhen, Global, NewPasswordFlags, PasswordFlags, ProgressMode, StoreKind};
 pub use parse::{Stop, command, parse};
 pub use target::Target;
 
@@ -85,6 +87,15 @@ pub enum Command {
     Remove(Remove),
     /// Back up a persona from a zip of the old Key Backup Service
     Import(Import),
+    /// Change the password
+    #[command(subcommand)]
+    Password(Password),
+    /// Look at the logins of all devices, and end some
+    #[command(subcommand)]
+    Session(Session),
+    /// Look at the account
+    #[command(subcommand)]
+    Account(Account),
     /// Check this device's set-up
     Doctor,
     /// Print a completion script for a shell

@@ -221,9 +221,11 @@ mod tests {
     /// Holds rule 34.
     #[test]
     fn no_option_takes_a_secret() {
-        let command = command();
-        let subcommands = command.get_subcommands();
-        for argument in subcommands.chain([&command]).flat_map(clap::Command::get_arguments) {
+        fn arguments(command: &clap::Command) -> Vec<&clap::Arg> {
+            let below = command.get_subcommands().flat_map(arguments);
+            command.get_arguments().chain(below).collect()
+        }
+        for argument in arguments(&command()) {
             let id = argument.get_id().as_str();
             let takes_value = argument.get_action().takes_values();
             for word in ["password", "phrase", "pin", "token", "secret"] {

@@ -210,6 +210,9 @@ impl From<AccountError> for Failure {
                     .hint("nothing was changed here; tell the server's operator")
             }
             AccountError::Seal(_) => Self::of(Code::Internal, &error),
+            AccountError::PasswordInDoubt(_) => Self::of(Code::Network, &error).hint(
+                "find out: keybackup login with the new password, and if that is wrong, with the old one",
+            ),
             AccountError::InDoubt(_) => Self::of(Code::Network, &error)
                 .hint("find out: keybackup login EMAIL; keep the recovery phrase until you know"),
         }

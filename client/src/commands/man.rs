@@ -33,16 +33,20 @@ fn write_pages(directory: &Path) -> std::io::Result<Vec<String>> {
     let mut root = cli::command();
     // Gives each command its full name, and the options that all have.
     root.build();
-    let commands = root.get_subcommands().filter(|command| !command.is_hide_set());
-    [&root]
+    all(&root)
         .into_iter()
-        .chain(commands)
         .map(|command| {
             let page = Page::new(command.clone());
             page.generate_to(directory)?;
             Ok(page.get_filename())
         })
         .collect()
+}
+
+/// A command, and those below it that people see.
+fn all(command: &clap::Command) -> Vec<&clap::Command> {
+    let below = command.get_subcommands().filter(|command| !command.is_hide_set());
+    std::iter::once(command).chain(below.flat_map(all)).collect()
 }
 
 #[cfg(test)]
@@ -59,11 +63,12 @@ mod tests {
         run(&ui, &Man { directory: directory.clone() }).expect("written");
         let document: serde_json::Value = serde_json::from_str(&captured.stdout()).expect("JSON");
         let names = document["pages"].as_array().expect("a list");
-        assert_eq!(names.len(), 1 + cli::command().get_subcommands().count());
+        assert_eq!(names.len(), all(&cli::command()).len());
         for name in names {
             let page = std::fs::read_to_string(directory.join(name.as_str().expect("text")));
             assert!(page.expect("there").starts_with(".ie \\n(.g"), "{name}");
         }
         assert!(directory.join("keybackup-push.1").exists());
+        assert!(directory.join("keybackup-password-change.1").exists());
     }
 }

@@ -1,6 +1,7 @@
 //! The commands, one file each: what a person asks for, put to the layers below, and told in text
 //! or JSON. Only here do errors become exit codes.
 
+mod account;
 mod batch;
 mod cat;
 pub mod completions;
@@ -17,12 +18,14 @@ mod login;
 mod logout;
 pub mod man;
 mod outgoing;
+mod password;
 mod persona;
 mod pull;
 mod push;
 mod register;
 mod relabel;
 mod scan;
+mod sessions;
 mod status;
 mod verify;
 mod whole_file;
@@ -93,6 +96,10 @@ fn run(cli: &Cli, ui: &Ui, environment: &Environment) -> CommandResult {
         Command::Rename(arguments) => relabel::rename(context, arguments),
         Command::Remove(arguments) => relabel::remove(context, arguments),
         Command::Import(arguments) => import::run(context, arguments),
+        Command::Password(cli::Password::Change(arguments)) => password::change(context, arguments),
+        Command::Session(cli::Session::List) => sessions::list(context),
+        Command::Session(cli::Session::Revoke(arguments)) => sessions::revoke(context, arguments),
+        Command::Account(cli::Account::Show) => account::show(context),
         Command::Doctor | Command::Completions(_) | Command::Man(_) => Ok(()),
     }
 }

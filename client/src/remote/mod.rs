@@ -8,11 +8,11 @@ use std::io::{Read, Write};
 
 use bytes::Bytes;
 use keybackup_protocol::api::{
-    CommitHead, Committed, DeviceRecord, Devices, Done, KeyringAnswer, Labels, Listing, LoggedIn,
-    LoginFinish, LoginStart, LoginStarted, Registered, RegistrationFinish, RegistrationStart,
-    RegistrationStarted, Status, Uploaded,
+    AccountAnswer, CommitHead, Committed, DeviceRecord, Devices, Done, Ended, KeyringAnswer,
+    Labels, Listing, LoggedIn, LoginFinish, LoginStart, LoginStarted, PasswordChange, Registered,
+    RegistrationFinish, RegistrationStart, RegistrationStarted, Sessions, Status, Uploaded,
 };
-use keybackup_protocol::{B64, PersonaId, UploadId, limits, put_lp, routes};
+use keybackup_protocol::{B64, PersonaId, SessionId, UploadId, limits, put_lp, routes};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
@@ -118,9 +118,32 @@ impl Remote {
 
     /// `DELETE /session`.
     pub fn end_session(&self) -> Result<Done, RemoteError> {
-        let request = self.wire.request(Method::DELETE, routes::SESSION, self.token.as_ref());
-        let response = self.wire.send(request, Body::None, &mut |_| {})?;
-        self.wire.json(response, limits::MAX_JSON_BYTES)
+        self.delete(routes::SESSION)
+    }
+
+    /// `GET /sessions`.
+    pub fn sessions(&self) -> Result<Sessions, RemoteError> {
+        self.get(routes::SESSIONS, limits::MAX_JSON_BYTES)
+    }
+
+    /// `DELETE /sessions/<id>`.
+    pub fn revoke_session(&self, id: &SessionId) -> Result<Done, RemoteError> {
+        self.delete(&format!("{}/{id}", routes::SESSIONS))
+    }
+
+    /// `DELETE /sessions`: all but this one.
+    pub fn revoke_others(&self) -> Result<Ended, RemoteError> {
+        self.delete(routes::SESSIONS)
+    }
+
+    /// `GET /account`.
+    pub fn account(&self) -> Result<AccountAnswer, RemoteError> {
+        self.get(routes::ACCOUNT, limits::MAX_JSON_BYTES)
+    }
+
+    /// `PUT /password`.
+    pub fn change_password(&self, change: &PasswordChange) -> Result<Done, RemoteError> {
+        self.send_json(Method::PUT, routes::PASSWORD, change)
     }
 
     /// `GET /keyring`.
@@ -269,15 +292,7 @@ impl Remote {
     /// `PUT /devices/<id>`.
     pub fn put_device(&self, record: &DeviceRecord) -> Result<(), RemoteError> {
         let path = format!("{}/{}", routes::DEVICES, record.id);
-        let json = json(record);
-        let request = self
-            .wire
-            .request(Method::PUT, &path, self.token.as_ref())
-            .header(CONTENT_TYPE, "application/json")
-            .header(routes::H_JSON_HASH, hash(&json, ""));
-        let body = Body::Memory(Bytes::from(json));
-        let response = self.wire.send(request, body, &mut |_| {})?;
-        self.wire.json::<Done>(response, limits::MAX_JSON_BYTES).map(drop)
+        self.send_json::<Done>(Method::PUT, &path, record).map(drop)
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str, max_bytes: usize) -> Result<T, RemoteError> {
@@ -286,15 +301,30 @@ impl Remote {
         self.wire.json(response, max_bytes)
     }
 
+    fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, RemoteError> {
+        let request = self.wire.request(Method::DELETE, path, self.token.as_ref());
+        let response = self.wire.send(request, Body::None, &mut |_| {})?;
+        self.wire.json(response, limits::MAX_JSON_BYTES)
+    }
+
     fn post<T: DeserializeOwned>(
         &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, RemoteError> {
+        self.send_json(Method::POST, path, body)
+    }
+
+    fn send_json<T: DeserializeOwned>(
+        &self,
+        method: Method,
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, RemoteError> {
         let json = json(body);
         let request = self
             .wire
-            .request(Method::POST, path, self.token.as_ref())
+            .request(method, path, self.token.as_ref())
             .header(CONTENT_TYPE, "application/json")
             .header(routes::H_JSON_HASH, hash(&json, ""));
         let body = Body::Memory(Bytes::from(json));

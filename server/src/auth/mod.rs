@@ -1,5 +1,6 @@
 //! Who asks: OPAQUE, tickets between its messages, tokens, and sessions.
 
+pub(crate) mod fresh;
 pub(crate) mod invite;
 pub(crate) mod opaque;
 pub(crate) mod session;

@@ -48,7 +48,7 @@ impl Blinded {
     }
 }
 
-/// Registration, first message: the OPRF evaluated for this address.
+/// Registration, or a new password, first message: the OPRF evaluated for this address.
 pub(crate) fn registration_response(
     key: &ServerKey,
     address: &Address,

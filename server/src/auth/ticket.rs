@@ -4,24 +4,37 @@
 //! A ticket is sealed under the key file's ticket key with its purpose in the associated data.
 //! It proves only that this server made it: single use is the attempt row's matter.
 
+use keybackup_protocol::api::LoginPurpose;
 use keybackup_protocol::{AccountId, Address, B64, DecodeError, EpochId, Reader};
 use zeroize::Zeroizing;
 
 use crate::keyfile::{KeyFileError, ServerKey};
 
-/// Purpose of tickets that end in a session.
-const LOGIN: &str = "login session";
 /// Purpose of tickets that end in an account.
 const REGISTRATION: &str = "registration";
 
-/// Between `POST /login/start` and `/login/finish`.
+/// What a login's ticket is sealed for.
+const fn purpose_text(purpose: LoginPurpose) -> &'static str {
+    match purpose {
+        LoginPurpose::ChangePassword => "login change password",
+        // Handlers refuse purposes that they don't know before there is a ticket.
+        _ => "login session",
+    }
+}
+
+/// Between `POST /login/start` and what the login is for: `/login/finish`, or a request that wants
+/// a fresh login.
 pub(crate) struct LoginTicket {
+    /// What it is for. A ticket opens for nothing else.
+    pub(crate) purpose: LoginPurpose,
     /// The attempt's row.
     pub(crate) attempt: [u8; 16],
     /// Whom a right KE3 logs in; none for the dummy record. Same length either way.
     pub(crate) subject: Option<Subject>,
     /// Unix seconds.
     pub(crate) expires_at: i64,
+    /// AKE key pair whose public key a registration response beside KE2 held.
+    pub(crate) registers_with: u32,
     /// OPAQUE's state.
     pub(crate) state: Zeroizing<Vec<u8>>,
 }
@@ -53,17 +66,23 @@ impl LoginTicket {
         plain.extend_from_slice(&subject.setup_id.to_be_bytes());
         plain.extend_from_slice(&subject.generation.to_be_bytes());
         plain.extend_from_slice(&self.expires_at.to_be_bytes());
+        plain.extend_from_slice(&self.registers_with.to_be_bytes());
         plain.extend_from_slice(&self.state);
-        Ok(B64(key.seal_ticket(LOGIN, &plain)?).to_text())
+        Ok(B64(key.seal_ticket(purpose_text(self.purpose), &plain)?).to_text())
     }
 
-    /// Opens one that holds at `now`; `None` for everything else.
-    pub(crate) fn open(key: &ServerKey, text: &str, now: i64) -> Option<Self> {
-        let plain = key.open_ticket(LOGIN, &B64::from_text(text)?.0).ok()?;
-        Self::decode(&plain).ok().filter(|ticket| now < ticket.expires_at)
+    /// Opens one for this purpose that holds at `now`; `None` for everything else.
+    pub(crate) fn open(
+        key: &ServerKey,
+        purpose: LoginPurpose,
+        text: &str,
+        now: i64,
+    ) -> Option<Self> {
+        let plain = key.open_ticket(purpose_text(purpose), &B64::from_text(text)?.0).ok()?;
+        Self::decode(purpose, &plain).ok().filter(|ticket| now < ticket.expires_at)
     }
 
-    fn decode(plain: &[u8]) -> Result<Self, DecodeError> {
+    fn decode(purpose: LoginPurpose, plain: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(plain);
         let attempt = reader.array()?;
         let [known] = reader.array()?;
@@ -74,8 +93,10 @@ impl LoginTicket {
             generation: reader.u64()?,
         };
         let expires_at = i64::from_be_bytes(reader.array()?);
+        let registers_with = reader.u32()?;
         let state = Zeroizing::new(reader.rest().to_vec());
-        Ok(Self { attempt, subject: (known == 1).then_some(subject), expires_at, state })
+        let subject = (known == 1).then_some(subject);
+        Ok(Self { purpose, attempt, subject, expires_at, registers_with, state })
     }
 }
 

@@ -1,11 +1,12 @@
-//! `POST /login/start` and `POST /login/finish`: OPAQUE's three messages in two requests.
+//! `POST /login/start` and `POST /login/finish`: OPAQUE's three messages in two requests. Beside
+//! a login that is to change the password, the start takes the new one's registration request.
 
 use http::StatusCode;
 use keybackup_protocol::api::{LoggedIn, LoginFinish, LoginPurpose, LoginStart, LoginStarted};
 use keybackup_protocol::limits::LOGIN_TICKET_TTL_S;
 
 use super::random_id;
-use crate::auth::opaque::{self, Ke1};
+use crate::auth::opaque::{self, Blinded, Ke1};
 use crate::auth::session;
 use crate::auth::ticket::{LoginTicket, Subject};
 use crate::auth::token::DeviceCookie;
@@ -22,11 +23,9 @@ const MAX_BYTES: usize = 4 * 1024;
 /// work. The attempt is counted before the OPRF is evaluated.
 pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Answer, ApiError> {
     let request: LoginStart = body.json(MAX_BYTES).await?;
-    let LoginPurpose::Session = request.purpose else {
-        return Err(ApiError::BadRequest("this purpose is not granted here"));
-    };
     let address = super::address(&request.email)?;
     let ke1 = Ke1::parse(&request.ke1.0)?;
+    let blinded = blinded(&request)?;
     let (server, key) = (call.server, &*call.server.key);
     let tag = key.address_tag(&address);
     let bucket = DeviceCookie::bucket(request.device_cookie.as_deref());
@@ -38,6 +37,7 @@ pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Ans
         epoch: request.epoch,
         now: call.now,
         expires_at: call.now + LOGIN_TICKET_TTL_S,
+        evaluations: if blinded.is_some() { 2 } else { 1 },
     };
     let (id, expires_at) = (attempt.id, attempt.expires_at);
     let credential = server.store.open_attempt(attempt).await?;
@@ -55,9 +55,30 @@ pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Ans
         setup_id: known.setup_id,
         generation: known.generation,
     });
-    let ticket =
-        LoginTicket { attempt: id, subject, expires_at, state: started.state }.seal(key)?;
-    Ok(Answer::json(StatusCode::OK, &LoginStarted { ke2: started.ke2.into(), ticket }))
+    let registration_response = blinded
+        .map(|blinded| opaque::registration_response(key, &address, blinded))
+        .transpose()?
+        .map(Into::into);
+    let ticket = LoginTicket {
+        purpose: request.purpose,
+        attempt: id,
+        subject,
+        expires_at,
+        registers_with: key.current_setup().id(),
+        state: started.state,
+    }
+    .seal(key)?;
+    let answer = LoginStarted { ke2: started.ke2.into(), ticket, registration_response };
+    Ok(Answer::json(StatusCode::OK, &answer))
+}
+
+/// The registration request of a new password, with the purposes that have one and no other.
+fn blinded(request: &LoginStart) -> Result<Option<Blinded>, ApiError> {
+    match (request.purpose, &request.registration_request) {
+        (LoginPurpose::Session, None) => Ok(None),
+        (LoginPurpose::ChangePassword, Some(request)) => Blinded::parse(&request.0).map(Some),
+        _ => Err(ApiError::BadRequest("purpose and registration request don't fit")),
+    }
 }
 
 /// Behind a proxy all clients are one network, and one stranger in it could keep everybody from
@@ -76,8 +97,8 @@ async fn count_start(call: &Call<'_>, address: AddressTag, bucket: Bucket) -> Re
 pub(crate) async fn finish(call: &Call<'_>, body: &mut RequestBody) -> Result<Answer, ApiError> {
     let request: LoginFinish = body.json(MAX_BYTES).await?;
     let server = call.server;
-    let ticket =
-        LoginTicket::open(&server.key, &request.ticket, call.now).ok_or(ApiError::LoginFailed)?;
+    let ticket = LoginTicket::open(&server.key, LoginPurpose::Session, &request.ticket, call.now)
+        .ok_or(ApiError::LoginFailed)?;
     opaque::login_finish(&ticket.state, &request.ke3.0)?;
     let subject = ticket.subject.ok_or(ApiError::LoginFailed)?;
     let (session, grant) = session::grant(server, request.device_id, call.now);

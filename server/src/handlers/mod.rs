@@ -1,6 +1,7 @@
 //! One file per resource. A handler reads a request, calls the store, and makes an answer;
 //! restrictions live in the store.
 
+pub(crate) mod account;
 pub(crate) mod accounts;
 pub(crate) mod blob;
 pub(crate) mod commit;
@@ -8,6 +9,7 @@ pub(crate) mod devices;
 pub(crate) mod keyring;
 pub(crate) mod labels;
 pub(crate) mod login;
+pub(crate) mod password;
 pub(crate) mod personas;
 pub(crate) mod receive;
 pub(crate) mod sessions;

@@ -5,17 +5,20 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt as _;
-use keybackup_protocol::api::{DeviceRecord, Keyring, Labels, Listing};
+use keybackup_protocol::api::{
+    AccountAnswer, DeviceRecord, Keyring, Labels, ListedSession, Listing,
+};
 use keybackup_protocol::{AccountId, EpochId, PersonaId};
 
+use super::sql::attempts::Accepted;
 use super::sql::proposal::Proposal;
 use super::sql::{
-    accounts, attempts, commit, devices, invites, personas, quota, sessions, uploads,
+    accounts, attempts, commit, devices, invites, passwords, personas, quota, sessions, uploads,
 };
 use super::{
     AddressTag, Blob, BlobSource, Commit, CommitBytes, Credential, FinishedLogin, Invite,
     InviteTag, LoginMaterial, NewAccount, NewAttempt, NewRegistration, NewUpload, PartWriter,
-    Session, SqlStore, Store, StoreError, TokenHash,
+    PasswordChange, Session, SqlStore, Store, StoreError, TokenHash,
 };
 
 #[async_trait::async_trait]
@@ -48,7 +51,7 @@ impl Store for SqlStore {
         self.0
             .writer
             .run(move |tx| {
-                attempts::finish_login(tx, &login)?;
+                attempts::finish_login(tx, &Accepted::of_login(&login))?;
                 let (account, epoch, session) = (login.account, login.epoch, &login.session);
                 devices::note_login(tx, account, session, login.now)?;
                 sessions::open(tx, account, epoch, session, &login.attempt, login.now)?;
@@ -68,6 +71,59 @@ impl Store for SqlStore {
 
     async fn register(&self, account: NewAccount) -> Result<(), StoreError> {
         self.0.writer.run(move |tx| accounts::register(tx, &account)).await
+    }
+
+    async fn change_password(&self, change: PasswordChange) -> Result<(), StoreError> {
+        self.0.writer.run(move |tx| passwords::change(tx, &change)).await
+    }
+
+    async fn account(
+        &self,
+        account: AccountId,
+        epoch: EpochId,
+    ) -> Result<AccountAnswer, StoreError> {
+        let limits = self.0.limits;
+        self.0.readers.run(move |tx| accounts::facts(tx, account, epoch, &limits)).await
+    }
+
+    async fn sessions(
+        &self,
+        account: AccountId,
+        asking: i64,
+        now: i64,
+    ) -> Result<Vec<ListedSession>, StoreError> {
+        self.0.readers.run(move |tx| sessions::list(tx, account, asking, now)).await
+    }
+
+    async fn revoke_session(
+        &self,
+        account: AccountId,
+        asking: i64,
+        id: i64,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        self.0
+            .writer
+            .run(move |tx| {
+                sessions::require(tx, asking, now)?;
+                sessions::revoke(tx, account, id)
+            })
+            .await
+    }
+
+    async fn revoke_others(
+        &self,
+        account: AccountId,
+        asking: i64,
+        now: i64,
+    ) -> Result<u64, StoreError> {
+        self.0
+            .writer
+            .run(move |tx| {
+                sessions::require(tx, asking, now)?;
+                sessions::revoke_others(tx, account, asking)
+            })
+            .await
     }
 
     async fn session(&self, token: &TokenHash, now: i64) -> Result<Option<Session>, StoreError> {

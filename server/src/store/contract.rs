@@ -17,9 +17,10 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use keybackup_protocol::api::{
-    CommitHead, DeviceRecord, Keyring, Labels, Listing, NewEpoch, Slot, SlotKind,
+    AccountAnswer, CommitHead, DeviceRecord, Keyring, Labels, ListedSession, Listing, NewEpoch,
+    Slot, SlotKind,
 };
-use keybackup_protocol::{AccountId, DeviceId, EpochId, PersonaId, UploadId};
+use keybackup_protocol::{AccountId, B64, DeviceId, EpochId, PersonaId, UploadId};
 
 /// Keyed hash of a normalised address (HMAC-SHA-256): how accounts are found.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,6 +59,8 @@ pub struct NewAttempt {
     pub now: i64,
     /// When the attempt can no longer be finished.
     pub expires_at: i64,
+    /// OPRF evaluations that it is for: 2 where a new password is registered beside the login.
+    pub evaluations: u8,
 }
 
 /// What an OPAQUE login is checked against.
@@ -87,6 +90,30 @@ pub struct FinishedLogin {
     pub generation: u64,
     /// The session to open.
     pub session: NewSession,
+    /// Now.
+    pub now: i64,
+}
+
+/// A new password, after a login with the old one that OPAQUE has accepted.
+pub struct PasswordChange {
+    /// The attempt of that login, consumed by this call.
+    pub attempt: [u8; 16],
+    /// SHA-256 of the request's bytes: the same again is the same change.
+    pub digest: [u8; 32],
+    /// The session that asks; it stays, and all others end.
+    pub session: i64,
+    /// Its account, and that of the login.
+    pub account: AccountId,
+    /// Its epoch, and that of the login.
+    pub epoch: EpochId,
+    /// From the credential that the login began with.
+    pub generation: u64,
+    /// AKE key pair that the new record was made with.
+    pub setup_id: u32,
+    /// OPAQUE record, 192 bytes.
+    pub record: B64,
+    /// The password slot, of the next generation.
+    pub slot: Slot,
     /// Now.
     pub now: i64,
 }
@@ -369,6 +396,42 @@ pub trait Store: Send + Sync + 'static {
     /// Makes the account. The same attempt with the same digest again opens the new session, ends
     /// the one before it, and returns `Ok` too.
     async fn register(&self, account: NewAccount) -> Result<(), StoreError>;
+
+    /// Replaces record and slot of the password at once, and ends all other sessions of the
+    /// account. The same attempt with the same digest again is `Ok`, too.
+    async fn change_password(&self, change: PasswordChange) -> Result<(), StoreError>;
+
+    /// What is known of an account, in one of its epochs.
+    async fn account(
+        &self,
+        account: AccountId,
+        epoch: EpochId,
+    ) -> Result<AccountAnswer, StoreError>;
+
+    /// The sessions of an account that hold, newest first; `asking` is marked as the current one.
+    async fn sessions(
+        &self,
+        account: AccountId,
+        asking: i64,
+        now: i64,
+    ) -> Result<Vec<ListedSession>, StoreError>;
+
+    /// Ends a session of the account; false when there was none. `asking` must hold.
+    async fn revoke_session(
+        &self,
+        account: AccountId,
+        asking: i64,
+        id: i64,
+        now: i64,
+    ) -> Result<bool, StoreError>;
+
+    /// Ends all sessions of the account but `asking`, which must hold. Returns how many.
+    async fn revoke_others(
+        &self,
+        account: AccountId,
+        asking: i64,
+        now: i64,
+    ) -> Result<u64, StoreError>;
 
     /// The session with this token, if it holds; its last use is noted, to the minute.
     async fn session(&self, token: &TokenHash, now: i64) -> Result<Option<Session>, StoreError>;

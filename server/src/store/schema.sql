@@ -247,8 +247,8 @@ CREATE TABLE session_personas (
 );
 
 -- Every OPRF evaluation, counted before it is made. `bucket` is empty for strangers, else the
--- cookie hash of a known device. `digest`: of what a registration was finished with. `network`:
--- keyed hash of where it came from (later).
+-- cookie hash of a known device. `evaluations`: how many it is for. `digest`: of what a registration
+-- or a change was finished with. `network`: keyed hash of where it came from (later).
 CREATE TABLE attempts (
   id           BYTEA  NOT NULL PRIMARY KEY,
   kind         TEXT   NOT NULL,
@@ -256,6 +256,7 @@ CREATE TABLE attempts (
   bucket       BYTEA  NOT NULL,
   opened_at    BIGINT NOT NULL,
   expires_at   BIGINT NOT NULL,
+  evaluations  BIGINT NOT NULL DEFAULT 1,
   finished_at  BIGINT,
   digest       BYTEA,
   invite       BYTEA,

@@ -25,6 +25,11 @@ fn endpoints() -> Vec<(&'static str, String)> {
         ("POST", "/uploads".to_owned()),
         ("GET", "/devices".to_owned()),
         ("PUT", format!("/devices/{}", device(1))),
+        ("GET", "/account".to_owned()),
+        ("PUT", "/password".to_owned()),
+        ("GET", "/sessions".to_owned()),
+        ("DELETE", "/sessions".to_owned()),
+        ("DELETE", "/sessions/0011223344556677".to_owned()),
         ("DELETE", "/session".to_owned()),
     ]
 }

@@ -32,7 +32,7 @@ use crate::keyfile::ServerKey;
 use crate::state::Server;
 use crate::store::{DataDir, SqlStore};
 
-type Suite = Suite1<Identity>;
+pub(crate) type Suite = Suite1<Identity>;
 
 /// A time to start from.
 pub(crate) const START: i64 = 1_700_000_000;
@@ -213,6 +213,7 @@ impl Running {
             purpose: LoginPurpose::Session,
             epoch: None,
             device_cookie,
+            registration_request: None,
         };
         let reply = self.post("/login/start", &start).await;
         let address = email.parse().expect("an address");
@@ -231,9 +232,9 @@ impl Running {
 
 /// A login between its messages.
 pub(crate) struct Pending {
-    state: ClientLogin<Suite>,
-    address: Address,
-    password: String,
+    pub(crate) state: ClientLogin<Suite>,
+    pub(crate) address: Address,
+    pub(crate) password: String,
 }
 
 impl Pending {
@@ -360,7 +361,7 @@ fn random() -> [u8; 16] {
     bytes
 }
 
-fn identifiers(address: &Address) -> Identifiers<'_> {
+pub(crate) fn identifiers(address: &Address) -> Identifiers<'_> {
     Identifiers { client: Some(address.as_bytes()), server: None }
 }
 

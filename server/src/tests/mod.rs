@@ -6,6 +6,7 @@ mod harness;
 mod limits;
 mod login;
 mod malformed;
+mod password;
 mod personas;
 mod slow;
 mod uploads;

@@ -10,6 +10,7 @@ mod impostors;
 mod independent;
 mod kills;
 mod lies;
+mod passwords;
 mod prompts;
 mod quiet;
 mod rules;

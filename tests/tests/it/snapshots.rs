@@ -24,6 +24,7 @@ fn settings(device: &Device) -> insta::Settings {
     settings.add_filter(r"\d{4}-\d\d-\d\d", "[DATE]");
     settings.add_filter(r"(just now|\d+ (s|seconds?|min|minutes?|h) ago)", "[AGO]");
     settings.add_filter(r"(?m) [0-9a-f]{8}$", " [ID-PREFIX]");
+    settings.add_filter(r"(?m)^[0-9a-f]{8} ", "[ID-PREFIX] ");
     // Columns are as wide as what was taken out.
     settings.add_filter(r"(\S) {2,}", "$1  ");
     settings.add_filter(r"marks  .*", "marks  [MARKS]");
@@ -83,6 +84,13 @@ fn help() {
         "rename",
         "remove",
         "import",
+        "password",
+        "password change",
+        "session",
+        "session list",
+        "session revoke",
+        "account",
+        "account show",
         "doctor",
         "completions",
         "man",
@@ -91,9 +99,10 @@ fn help() {
         let top = device.run(["--help"]).expect(0);
         insta::assert_snapshot!("help", top.stdout);
         for command in commands {
-            assert!(top.stdout.contains(&format!("  {command}")), "{command} is listed");
-            let output = device.run([command, "--help"]).expect(0);
-            insta::assert_snapshot!(format!("help-{command}"), output.stdout);
+            let words: Vec<_> = command.split(' ').collect();
+            assert!(top.stdout.contains(&format!("  {}", words[0])), "{command} is listed");
+            let output = device.run([&words[..], &["--help"]].concat()).expect(0);
+            insta::assert_snapshot!(format!("help-{}", words.join("-")), output.stdout);
         }
         let server = keybackup_tests::program("keybackup-server");
         for arguments in [
@@ -156,6 +165,9 @@ fn what_commands_say() {
     session.run(&["list"]);
     session.run(&["push", "--quiet"]);
     session.run(&["push", "--all"]);
+    session.run(&["account", "show"]);
+    session.run(&["session", "list"]);
+    session.run(&["session", "revoke", "--others"]);
     session.run(&["logout"]);
     session.run(&["logout"]);
     session.with(&["login", EMAIL], Some(PASSWORD));
@@ -203,6 +215,10 @@ fn what_errors_say() {
     wrong.run(&["pull", "beta"]);
     wrong.run(&["cat", "alpha", "none"]);
     wrong.run(&["remove", "alpha"]);
+    wrong.run(&["session", "revoke", "0000"]);
+    wrong.run(&["session", "revoke"]);
+    wrong.run(&["password"]);
+    wrong.run(&["password", "change"]);
     wrong.run(&["rename", "alpha", "a/b"]);
     wrong.run(&["rename", "alpha", "alpha"]);
     tree::put(&device.persona("alpha").join("x"), b"x", 0o600, Duration::from_secs(1));

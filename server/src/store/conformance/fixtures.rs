@@ -91,6 +91,7 @@ pub(crate) fn new_attempt(n: u8, id: u8, bucket: Bucket, now: i64) -> NewAttempt
         epoch: None,
         now,
         expires_at: now + 120,
+        evaluations: 1,
     }
 }
 

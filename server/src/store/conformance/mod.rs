@@ -6,6 +6,7 @@ pub(crate) mod commits;
 mod fixtures;
 pub(crate) mod others;
 pub(crate) mod parts;
+pub(crate) mod passwords;
 pub(crate) mod reads;
 pub(crate) mod registration;
 pub(crate) mod retention;
@@ -31,7 +32,9 @@ macro_rules! conformance {
                 limits_strangers_and_not_the_owner, knows_a_device_whose_answer_was_lost,
                 lets_finished_ones_go, finishes_once, refuses_a_replaced_record;
             sessions: hold_until_they_expire, end_when_idle, end_when_told,
-                change_nothing_once_ended, are_few_on_a_device, carry_the_material_of_their_epoch;
+                change_nothing_once_ended, are_few_on_a_device, are_listed_and_revoked, carry_the_material_of_their_epoch;
+            passwords: replace_record_and_slot_and_end_sessions, are_the_same_when_repeated,
+                change_nothing_when_refused, count_twice;
             commits: start_and_continue_a_persona, compare_and_swap, refuse_what_is_stale,
                 refuse_contradictions, leave_room_for_the_next, rename_and_restore_without_bytes, are_bounded_by_quota,
                 change_nothing_when_refused, keep_accounts_apart;

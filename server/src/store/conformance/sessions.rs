@@ -98,6 +98,44 @@ pub(crate) async fn are_few_on_a_device(store: &dyn Store) {
     assert!(store.session(&TokenHash([108; 32]), NOW + 5).await.expect("answers").is_some());
 }
 
+pub(crate) async fn are_listed_and_revoked(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    let other = User::register(store, 2).await;
+    for id in 100..103 {
+        user.attempt(id, Bucket::Strangers, NOW).await.expect("opens");
+        let mut login = user.finished(id, NOW + i64::from(id));
+        login.session.expires_at = NOW + 500;
+        store.finish_login(login).await.expect("finishes");
+    }
+    let list = async |now| store.sessions(user.account, user.session_id, now).await.expect("lists");
+    let listed = list(NOW + 200).await;
+    let devices: Vec<_> = listed.iter().map(|session| session.device_id).collect();
+    assert_eq!(devices, [102, 101, 100, 1].map(|n| session(n).device), "the newest first");
+    let current: Vec<_> = listed.iter().map(|session| session.current).collect();
+    assert_eq!(current, [false, false, false, true]);
+    assert!(listed.iter().all(|session| session.epoch == user.epoch));
+    assert_eq!(list(NOW + 500).await.len(), 1, "what is over is not listed");
+
+    let id = |n: usize| i64::from_be_bytes(*listed[n].id.as_bytes());
+    let revoke = async |account, asking, id| {
+        store.revoke_session(account, asking, id, NOW + 200).await.expect("answers")
+    };
+    assert!(!revoke(other.account, other.session_id, id(0)).await, "of another account");
+    assert!(revoke(user.account, user.session_id, id(0)).await);
+    assert!(!revoke(user.account, user.session_id, id(0)).await, "once");
+    assert_eq!(list(NOW + 200).await.len(), 3);
+    let others = store.revoke_others(user.account, user.session_id, NOW + 200).await;
+    assert_eq!(others.expect("revokes"), 2);
+    assert_eq!(list(NOW + 200).await.len(), 1);
+    assert!(other.session(NOW).await.is_some());
+    // Who has ended ends nobody.
+    let ended = store.revoke_others(user.account, id(1), NOW + 200).await;
+    assert_refused!(ended, StoreError::SessionEnded);
+    let ended = store.revoke_session(user.account, id(1), user.session_id, NOW + 200).await;
+    assert_refused!(ended, StoreError::SessionEnded);
+    assert!(user.session(NOW).await.is_some());
+}
+
 pub(crate) async fn carry_the_material_of_their_epoch(store: &dyn Store) {
     let user = User::register(store, 1).await;
     user.attempt(100, Bucket::Strangers, NOW).await.expect("opens");

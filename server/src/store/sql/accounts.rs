@@ -1,13 +1,13 @@
 //! Accounts and what an epoch begins with: record, slots, verifiers, keyring, index.
 
-use keybackup_protocol::api::{Keyring, NewEpoch, Slot, SlotKind};
+use keybackup_protocol::api::{AccountAnswer, Keyring, NewEpoch, PasswordFacts, Slot, SlotKind};
 use keybackup_protocol::limits::{MAX_INDEX_BYTES, MAX_KEYRING_BYTES, MAX_SLOT_BYTES};
 use keybackup_protocol::suite::{RECORD_LEN, SUITE};
 use keybackup_protocol::{AccountId, EpochId};
 
 use super::{attempts, devices, invites, sessions};
 use crate::store::tx::{Tx, count, length, values};
-use crate::store::{InviteTag, NewAccount, REQUIRED_SLOTS, StoreError};
+use crate::store::{InviteTag, NewAccount, REQUIRED_SLOTS, StoreError, StoreLimits};
 
 const SCHEMA: &str = "SELECT number FROM meta WHERE name = 'schema'";
 const PROBE: &str = "INSERT INTO meta (name, number) VALUES ('probe', 1) \
@@ -34,6 +34,10 @@ const UNCHANGED_SINCE: &str = "SELECT c.generation FROM accounts a JOIN credenti
 const KEYRING: &str = "SELECT k.version, k.sealed FROM epochs e JOIN keyrings k \
     ON k.account_id = e.account_id AND k.epoch_id = e.id AND k.version = e.keyring_version \
     WHERE e.account_id = $1 AND e.id = $2";
+const FACTS: &str = "SELECT a.created_at, c.generation, c.created_at, e.held_bytes, e.personas \
+    FROM accounts a JOIN epochs e ON e.account_id = a.id AND e.id = $1 \
+    JOIN credentials c ON c.account_id = a.id AND c.epoch_id = e.id AND c.kind = 'password' \
+    WHERE a.id = $2";
 const SLOTS: &str = "SELECT kind, generation, sealed FROM slots \
     WHERE account_id = $1 AND epoch_id = $2 ORDER BY kind";
 
@@ -173,6 +177,27 @@ pub(crate) fn keyring(
 ) -> Result<Keyring, StoreError> {
     tx.row(KEYRING, values![&account, &epoch], |row| {
         Ok(Keyring { version: row.at(0)?, sealed: row.at(1)? })
+    })?
+    .ok_or(StoreError::Gone)
+}
+
+/// What is known of an account, in one of its epochs.
+pub(crate) fn facts(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    epoch: EpochId,
+    limits: &StoreLimits,
+) -> Result<AccountAnswer, StoreError> {
+    tx.row(FACTS, values![&epoch, &account], |row| {
+        Ok(AccountAnswer {
+            account_id: account,
+            epoch,
+            created_at: row.at(0)?,
+            password: PasswordFacts { generation: row.at(1)?, changed_at: row.at(2)? },
+            held_bytes: row.at(3)?,
+            quota_bytes: limits.quota_bytes,
+            personas: row.at(4)?,
+        })
     })?
     .ok_or(StoreError::Gone)
 }

@@ -1,6 +1,6 @@
 //! OPRF evaluations: counted before they are made, finished at most once.
 
-use keybackup_protocol::AccountId;
+use keybackup_protocol::{AccountId, EpochId};
 
 use super::{devices, invites};
 use crate::store::tx::{Tx, count, values};
@@ -20,16 +20,20 @@ const STRANGERS: &[u8] = &[];
 pub(crate) const NOBODY: AccountId = AccountId::from_bytes([0; 16]);
 
 const ACCOUNT_OF: &str = "SELECT id FROM accounts WHERE address = $1";
-const COUNT: &str = "SELECT COUNT(*), COALESCE(MIN(opened_at), 0) FROM attempts \
+const COUNT: &str = "SELECT COALESCE(SUM(evaluations), 0), COALESCE(MIN(opened_at), 0) \
+    FROM attempts \
     WHERE address = $1 AND bucket = $2 AND opened_at > $3 AND finished_at IS NULL";
 const OPEN: &str = "INSERT INTO attempts \
-    (id, kind, address, bucket, opened_at, expires_at, invite) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    (id, kind, address, bucket, opened_at, expires_at, evaluations, invite) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const CREDENTIAL: &str = "SELECT c.epoch_id, c.record, c.setup_id, c.generation \
     FROM accounts a JOIN credentials c ON c.account_id = a.id \
     AND c.epoch_id = COALESCE($1, a.current_epoch) AND c.kind = 'password' WHERE a.id = $2";
-const FINISH_LOGIN: &str = "UPDATE attempts SET finished_at = $1 WHERE id = $2 AND kind = 'login' \
-    AND finished_at IS NULL AND expires_at > $1 \
+const FINISH_LOGIN: &str = "UPDATE attempts SET finished_at = $1, digest = $2 \
+    WHERE id = $3 AND kind = 'login' AND finished_at IS NULL AND expires_at > $1 \
+    AND address = (SELECT address FROM accounts WHERE id = $4)";
+const FINISHED_WITH: &str = "SELECT digest FROM attempts \
+    WHERE id = $1 AND kind = 'login' AND finished_at IS NOT NULL AND expires_at > $2 \
     AND address = (SELECT address FROM accounts WHERE id = $3)";
 const SAME_RECORD: &str = "SELECT generation FROM credentials WHERE account_id = $1 \
     AND epoch_id = $2 AND kind = 'password' AND generation = $3";
@@ -52,7 +56,8 @@ pub(crate) fn open_login(
     let known = devices::is_known(tx, account, cookie)?;
     devices::note_use(tx, account, cookie)?;
     let bucket = if known { cookie } else { STRANGERS };
-    refuse_too_many(tx, attempt.address, bucket, attempt.now, limits)?;
+    let evaluations = attempt.evaluations;
+    refuse_too_many(tx, attempt.address, bucket, evaluations, attempt.now, limits)?;
     tx.execute(
         OPEN,
         values![
@@ -62,6 +67,7 @@ pub(crate) fn open_login(
             bucket,
             attempt.now,
             attempt.expires_at,
+            i64::from(evaluations),
             None::<&[u8]>
         ],
     )?;
@@ -86,14 +92,41 @@ pub(crate) fn knows_device(
     devices::is_known(tx, account, cookie)
 }
 
+/// A login attempt that OPAQUE has accepted, and what is to be done with it.
+pub(crate) struct Accepted<'a> {
+    pub(crate) attempt: &'a [u8; 16],
+    pub(crate) account: AccountId,
+    pub(crate) epoch: EpochId,
+    /// Of the record that it began with.
+    pub(crate) generation: u64,
+    /// Of the request that it is for, if that may come again.
+    pub(crate) digest: Option<&'a [u8; 32]>,
+    pub(crate) now: i64,
+}
+
+impl<'a> Accepted<'a> {
+    /// A login that ends in a session.
+    pub(crate) const fn of_login(login: &'a FinishedLogin) -> Self {
+        let FinishedLogin { attempt, account, epoch, generation, now, .. } = login;
+        let (account, epoch, generation, now) = (*account, *epoch, *generation, *now);
+        Self { attempt, account, epoch, generation, digest: None, now }
+    }
+}
+
 /// Consumes a login attempt, if its record is still the one that it began with.
-pub(crate) fn finish_login(tx: &mut Tx<'_>, login: &FinishedLogin) -> Result<(), StoreError> {
-    let finished = tx.execute(FINISH_LOGIN, values![login.now, &login.attempt, &login.account])?;
-    let generation = count(login.generation)?;
-    let same = tx
-        .row(SAME_RECORD, values![&login.account, &login.epoch, generation], |_| Ok(()))?
-        .is_some();
+pub(crate) fn finish_login(tx: &mut Tx<'_>, login: &Accepted<'_>) -> Result<(), StoreError> {
+    let Accepted { attempt, account, epoch, generation, digest, now } = login;
+    let finished = tx.execute(FINISH_LOGIN, values![*now, *digest, *attempt, account])?;
+    let generation = count(*generation)?;
+    let same = tx.row(SAME_RECORD, values![account, epoch, generation], |_| Ok(()))?.is_some();
     if finished == 1 && same { Ok(()) } else { Err(StoreError::AttemptRefused) }
+}
+
+/// Whether this very request has consumed the attempt before, and its answer was lost.
+pub(crate) fn was_finished_so(tx: &mut Tx<'_>, login: &Accepted<'_>) -> Result<bool, StoreError> {
+    let values = values![login.attempt, login.now, &login.account];
+    let digest = tx.row(FINISHED_WITH, values, |row| row.at::<Option<[u8; 32]>>(0))?.flatten();
+    Ok(digest.is_some() && digest.as_ref() == login.digest)
 }
 
 /// Counts and opens a registration attempt. The invitation is looked at first, so that who has
@@ -111,7 +144,7 @@ pub(crate) fn open_registration(
     }
     // The strangers' bucket, shared with logins: the OPRF key of an address is the same before
     // and after it registers.
-    refuse_too_many(tx, registration.address, STRANGERS, registration.now, limits)?;
+    refuse_too_many(tx, registration.address, STRANGERS, 1, registration.now, limits)?;
     tx.execute(
         OPEN,
         values![
@@ -121,6 +154,7 @@ pub(crate) fn open_registration(
             STRANGERS,
             registration.now,
             registration.expires_at,
+            1,
             registration.invite.as_ref().map(|invite| &invite.0)
         ],
     )?;
@@ -171,6 +205,7 @@ fn refuse_too_many(
     tx: &mut Tx<'_>,
     address: AddressTag,
     bucket: &[u8],
+    evaluations: u8,
     now: i64,
     limits: &StoreLimits,
 ) -> Result<(), StoreError> {
@@ -179,7 +214,7 @@ fn refuse_too_many(
             Ok((row.at::<u64>(0)?, row.at::<i64>(1)?))
         })?
         .unwrap_or_default();
-    if made < limits.attempts_per_hour {
+    if made + u64::from(evaluations) <= limits.attempts_per_hour {
         return Ok(());
     }
     let retry_after_s = u64::try_from(oldest + WINDOW_S - now).unwrap_or(0).max(1);

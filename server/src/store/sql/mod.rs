@@ -9,6 +9,7 @@ pub(crate) mod commit;
 pub(crate) mod devices;
 pub(crate) mod expiry;
 pub(crate) mod invites;
+pub(crate) mod passwords;
 pub(crate) mod personas;
 pub(crate) mod proposal;
 pub(crate) mod quota;

@@ -1,6 +1,7 @@
 //! Sessions: opened by logins and registrations, found by the hash of their token.
 
-use keybackup_protocol::{AccountId, DeviceId, EpochId};
+use keybackup_protocol::api::ListedSession;
+use keybackup_protocol::{AccountId, DeviceId, EpochId, SessionId};
 use rand08::RngCore;
 use rand08::rngs::OsRng;
 
@@ -31,6 +32,16 @@ const HOLDS: &str = "SELECT id FROM sessions \
     WHERE id = $1 AND expires_at > $2 AND last_used_at + idle_ttl_s > $2";
 const TOUCH: &str = "UPDATE sessions SET last_used_at = $1 WHERE id = $2 AND last_used_at <= $3";
 const END: &str = "DELETE FROM sessions WHERE id = $1";
+const LIST: &str = "SELECT id, device_id, epoch_id, created_at, last_used_at, expires_at, \
+    idle_ttl_s FROM sessions WHERE account_id = $1 AND kind = 'session' \
+    AND expires_at > $2 AND last_used_at + idle_ttl_s > $2 ORDER BY created_at DESC, id LIMIT $3";
+const REVOKE: &str = "DELETE FROM sessions \
+    WHERE account_id = $1 AND id = $2 AND kind = 'session'";
+const REVOKE_OTHERS: &str = "DELETE FROM sessions \
+    WHERE account_id = $1 AND id <> $2 AND kind = 'session'";
+
+/// Most sessions that a list has: of each of an account's devices as many as it may have.
+const MAX_LISTED: i64 = 100 * MAX_SESSIONS;
 
 /// Opens a session, and ends the oldest of its device beyond a few. Its row number is random, so
 /// that none is ever given twice.
@@ -104,6 +115,42 @@ pub(crate) fn require(tx: &mut Tx<'_>, id: i64, now: i64) -> Result<(), StoreErr
 pub(crate) fn touch(tx: &mut Tx<'_>, id: i64, now: i64) -> Result<(), StoreError> {
     tx.execute(TOUCH, values![now, id, now - LAST_USE_STEP_S])?;
     Ok(())
+}
+
+/// The sessions of an account that hold, newest first.
+pub(crate) fn list(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    asking: i64,
+    now: i64,
+) -> Result<Vec<ListedSession>, StoreError> {
+    tx.rows(LIST, values![&account, now, MAX_LISTED], |row| {
+        let id: i64 = row.at(0)?;
+        Ok(ListedSession {
+            id: SessionId::from_bytes(id.to_be_bytes()),
+            device_id: row.at(1)?,
+            epoch: row.at(2)?,
+            created_at: row.at(3)?,
+            last_used_at: row.at(4)?,
+            expires_at: row.at(5)?,
+            idle_ttl_s: row.at(6)?,
+            current: id == asking,
+        })
+    })
+}
+
+/// Ends a session of an account; false when there was none.
+pub(crate) fn revoke(tx: &mut Tx<'_>, account: AccountId, id: i64) -> Result<bool, StoreError> {
+    Ok(tx.execute(REVOKE, values![&account, id])? == 1)
+}
+
+/// Ends all sessions of an account but one.
+pub(crate) fn revoke_others(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    kept: i64,
+) -> Result<u64, StoreError> {
+    Ok(tx.execute(REVOKE_OTHERS, values![&account, kept])? as u64)
 }
 
 /// Ends a session; false when there was none.

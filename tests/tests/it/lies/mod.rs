@@ -12,6 +12,7 @@ mod json;
 mod login;
 mod opaque;
 mod pages;
+mod password;
 mod programs;
 mod redirects;
 mod refusals;
