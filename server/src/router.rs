@@ -2,6 +2,7 @@
 //! and route, and what every answer carries.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderValue};
@@ -24,7 +25,7 @@ use crate::http::pace::Holding;
 use crate::http::peer::{Network, Owner};
 use crate::log::RequestLog;
 use crate::state::Server;
-use crate::store::Session;
+use crate::store::{NetworkTag, Session};
 
 /// What a path names. Ids are parsed here, strictly; nothing below sees a raw path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +136,11 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// What its network is known by in the store.
+    pub(crate) fn network(&self) -> NetworkTag {
+        self.server.key.network_tag(&self.peer.to_bytes())
+    }
+
     /// Its headers.
     pub(crate) const fn headers(&self) -> &HeaderMap {
         &self.parts.headers
@@ -187,11 +193,12 @@ const BAD_QUERY: ApiError = ApiError::BadRequest("the query is malformed");
 /// Answers one request. Never fails: what goes wrong is an answer, too.
 pub(crate) async fn answer(
     server: Arc<Server>,
-    peer: Network,
+    peer: IpAddr,
     holding: Holding,
     request: Request<Incoming>,
 ) -> Result<Response<Tracked>, Infallible> {
     let (parts, incoming) = request.into_parts();
+    let peer: Network = server.settings.trusted_proxies.client(peer, &parts.headers).into();
     let length = body_length(&parts.headers);
     let path = parts.uri.path();
     let route = path.strip_prefix(&*server.settings.path_prefix).and_then(Route::parse);

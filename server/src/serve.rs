@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,6 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use crate::http::answer::busy_bytes;
 use crate::http::guard::{Guard, GuardTimes};
 use crate::http::pace::Holding;
-use crate::http::peer::Network;
 use crate::router;
 use crate::state::Server;
 
@@ -54,7 +54,7 @@ pub async fn serve(listener: TcpListener, server: Arc<Server>, shutdown: impl Fu
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => match Arc::clone(&slots).try_acquire_owned() {
                     Ok(slot) => {
-                        let peer = peer.ip().into();
+                        let peer = peer.ip();
                         let server = Arc::clone(&server);
                         connections.spawn(connection(stream, peer, server, stopping.clone(), slot));
                     }
@@ -83,7 +83,7 @@ pub async fn serve(listener: TcpListener, server: Arc<Server>, shutdown: impl Fu
 
 async fn connection(
     stream: TcpStream,
-    peer: Network,
+    peer: IpAddr,
     server: Arc<Server>,
     mut stopping: watch::Receiver<bool>,
     _slot: OwnedSemaphorePermit,

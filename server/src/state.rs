@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::auth::opaque::DummyRecord;
-use crate::auth::throttle::Throttle;
 use crate::config::Settings;
 use crate::http::body::Memory;
-use crate::http::peer::Network;
 use crate::http::pool::Pool;
 use crate::http::room::AnswerMemory;
 use crate::keyfile::ServerKey;
-use crate::store::{AddressTag, Store};
+use crate::store::Store;
 
 /// Memory that small and large bodies may take together, of who has not logged in.
 const STRANGERS_MEMORY_KIB: (u32, u32) = (8 * 1024, 16 * 1024);
@@ -45,10 +43,6 @@ pub struct Server {
     pub(crate) answers: AnswerMemory,
     /// Answers that are read from files.
     pub(crate) downloads: Pool,
-    /// Logins and registrations that strangers begin.
-    pub(crate) throttle: Throttle<Network>,
-    /// Logins that known devices begin.
-    pub(crate) known_throttle: Throttle<AddressTag>,
     pub(crate) dummy: DummyRecord,
     clock: Clock,
 }
@@ -57,7 +51,6 @@ impl Server {
     /// Puts a server together over an open store.
     pub fn new(store: Arc<dyn Store>, key: Arc<ServerKey>, settings: Settings) -> Self {
         let memory = |(small, large)| Arc::new(Memory::new(small, large));
-        let starts_per_hour = settings.starts_per_hour;
         Self {
             store,
             key,
@@ -67,8 +60,6 @@ impl Server {
             uploads: Pool::new(UPLOADS_KIB.0, UPLOADS_KIB.1),
             answers: AnswerMemory::new(ANSWERS_KIB.0, ANSWERS_KIB.1),
             downloads: Pool::new(DOWNLOADS.0, DOWNLOADS.1),
-            throttle: Throttle::new(starts_per_hour),
-            known_throttle: Throttle::new(starts_per_hour),
             dummy: DummyRecord::new(),
             clock: Arc::new(system_clock),
         }

@@ -4,6 +4,5 @@ pub(crate) mod fresh;
 pub(crate) mod invite;
 pub(crate) mod opaque;
 pub(crate) mod session;
-pub(crate) mod throttle;
 pub(crate) mod ticket;
 pub(crate) mod token;

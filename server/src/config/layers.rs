@@ -63,6 +63,15 @@ pub struct ServeLayer {
     /// Logins and registrations begun an hour from one IPv4 address or IPv6 /64 [default: 3000]
     #[arg(long, env = "KEYBACKUP_SERVER_STARTS_PER_HOUR", value_name = "N")]
     pub starts_per_hour: Option<u64>,
+    /// Proxies whose X-Forwarded-For is believed, addresses or networks, separated by commas
+    /// [default: none]
+    #[arg(
+        long,
+        env = "KEYBACKUP_SERVER_TRUSTED_PROXIES",
+        value_name = "CIDRS",
+        value_delimiter = ','
+    )]
+    pub trusted_proxies: Option<Vec<String>>,
     /// A login ends after so long without use [default: 90d]
     #[arg(long, env = "KEYBACKUP_SERVER_SESSION_IDLE", value_name = "TIME")]
     pub session_idle: Option<Period>,
@@ -194,6 +203,7 @@ impl Layers {
                 max_blob_bytes,
                 attempts_per_hour,
                 starts_per_hour,
+                trusted_proxies,
                 session_idle,
                 session_ttl,
                 upload_ttl,

@@ -16,6 +16,7 @@ use tracing::level_filters::LevelFilter;
 pub use layers::{AddressLayer, FileError, Layers, PlaceLayer, ServeLayer, check_environment};
 pub use period::{Period, PeriodError};
 
+use crate::http::proxies::TrustedProxies;
 use crate::store::StoreLimits;
 
 /// Where the server listens unless told otherwise.
@@ -55,8 +56,8 @@ pub struct Settings {
     pub quota_bytes: u64,
     /// Personas that one account may hold.
     pub personas: u64,
-    /// Logins and registrations that one network may begin in an hour.
-    pub starts_per_hour: u64,
+    /// Proxies whose word on where a request came from is believed.
+    pub trusted_proxies: TrustedProxies,
     /// Seconds without use after which a session ends.
     pub session_idle_s: i64,
     /// Seconds after which a session ends even if used.
@@ -126,6 +127,9 @@ pub enum ConfigError {
     /// An origin that is none.
     #[error("cors_origins takes origins such as https://app.example, without a path")]
     Origin,
+    /// A proxy that is neither an address nor a network.
+    #[error("trusted_proxies takes addresses and networks such as 127.0.0.1 and 10.0.0.0/8")]
+    TrustedProxies,
     /// A number out of range.
     #[error("{name} is out of range")]
     Range {
@@ -150,6 +154,7 @@ impl Config {
         let personas = within("max_personas", serve.max_personas, 10_000, MAX_PERSONAS)?;
         // ADVERSARY 25 allows at most 200.
         let attempts = within("attempts_per_hour", serve.attempts_per_hour, 200, 200)?;
+        let starts = within("starts_per_hour", serve.starts_per_hour, 3_000, 1_000_000)?;
         let connections = within("max_connections", serve.max_connections, 10_000, 1_000_000)?;
         let settings = Settings {
             path_prefix: address.path_prefix()?,
@@ -158,7 +163,8 @@ impl Config {
             blob_bytes,
             quota_bytes,
             personas,
-            starts_per_hour: within("starts_per_hour", serve.starts_per_hour, 3_000, 1_000_000)?,
+            trusted_proxies: TrustedProxies::parse(&serve.trusted_proxies.unwrap_or_default())
+                .ok_or(ConfigError::TrustedProxies)?,
             session_idle_s: days(serve.session_idle, 90),
             session_ttl_s: days(serve.session_ttl, 365),
             upload_ttl_s: days(serve.upload_ttl, 1),
@@ -178,7 +184,12 @@ impl Config {
             listen,
             log_level: serve.log_level.unwrap_or(LevelFilter::INFO),
             log_format: serve.log_format.unwrap_or_default(),
-            store_limits: StoreLimits { quota_bytes, personas, attempts_per_hour: attempts },
+            store_limits: StoreLimits {
+                quota_bytes,
+                personas,
+                attempts_per_hour: attempts,
+                starts_per_hour: starts,
+            },
             settings,
         })
     }

@@ -33,7 +33,6 @@ pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Ans
     let address = super::address(&request.email)?;
     let blinded = Blinded::parse(&request.registration_request.0)?;
     let (server, key) = (call.server, &*call.server.key);
-    server.throttle.start(call.peer, call.now)?;
     let attempt = random_id();
     let expires_at = call.now + REGISTRATION_TICKET_TTL_S;
     let invite = invitation(call, request.invite.as_deref())?;
@@ -42,6 +41,7 @@ pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Ans
         id: attempt,
         address: key.address_tag(&address),
         invite,
+        network: call.network(),
         now: call.now,
         expires_at,
     };
@@ -86,8 +86,6 @@ pub(crate) async fn finish(call: &Call<'_>, body: &mut RequestBody) -> Result<An
     if request.device.revision == 0 || !fits(&request.device.sealed.0, MAX_LABEL_BYTES) {
         return Err(ApiError::BadRequest("the device record is malformed"));
     }
-    // A repetition writes too, however often it comes.
-    server.throttle.start(call.peer, call.now)?;
     let (session, grant) = session::grant(server, request.device.id, call.now);
     let account = NewAccount {
         attempt: ticket.attempt,
@@ -97,6 +95,8 @@ pub(crate) async fn finish(call: &Call<'_>, body: &mut RequestBody) -> Result<An
         account: request.account_id,
         epoch: request.epoch,
         setup_id: ticket.setup_id,
+        // A repetition writes too, however often it comes.
+        network: call.network(),
         device: request.device,
         session,
         now: call.now,

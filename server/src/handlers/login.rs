@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::http::answer::Answer;
 use crate::http::body::RequestBody;
 use crate::router::Call;
-use crate::store::{AddressTag, Bucket, FinishedLogin, NewAttempt, StoreError};
+use crate::store::{FinishedLogin, NewAttempt, StoreError};
 
 /// Largest body of either request, in bytes.
 const MAX_BYTES: usize = 4 * 1024;
@@ -29,11 +29,11 @@ pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Ans
     let (server, key) = (call.server, &*call.server.key);
     let tag = key.address_tag(&address);
     let bucket = DeviceCookie::bucket(request.device_cookie.as_deref());
-    count_start(call, tag, bucket).await?;
     let attempt = NewAttempt {
         id: random_id(),
         address: tag,
         bucket,
+        network: call.network(),
         epoch: request.epoch,
         now: call.now,
         expires_at: call.now + LOGIN_TICKET_TTL_S,
@@ -78,18 +78,6 @@ fn blinded(request: &LoginStart) -> Result<Option<Blinded>, ApiError> {
         (LoginPurpose::Session, None) => Ok(None),
         (LoginPurpose::ChangePassword, Some(request)) => Blinded::parse(&request.0).map(Some),
         _ => Err(ApiError::BadRequest("purpose and registration request don't fit")),
-    }
-}
-
-/// Behind a proxy all clients are one network, and one stranger in it could keep everybody from
-/// logging in: so who shows a cookie of the account counts apart from the network.
-async fn count_start(call: &Call<'_>, address: AddressTag, bucket: Bucket) -> Result<(), ApiError> {
-    let server = call.server;
-    match bucket {
-        Bucket::Device(cookie) if server.store.knows_device(address, cookie).await? => {
-            server.known_throttle.start(address, call.now)
-        }
-        _ => server.throttle.start(call.peer, call.now),
     }
 }
 

@@ -192,7 +192,12 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let data = DataDir::open(dir.path()).expect("opens");
         mark_beginning(data.path()).expect("marks");
-        let limits = StoreLimits { quota_bytes: 1_000_000, personas: 4, attempts_per_hour: 3 };
+        let limits = StoreLimits {
+            quota_bytes: 1_000_000,
+            personas: 4,
+            attempts_per_hour: 3,
+            starts_per_hour: 1000,
+        };
         let store = SqlStore::open(&data, &[7; 32], limits).expect("opens");
         let user = crate::store::conformance::User::register(&store, 1).await;
         let (session, account) = (user.session_id, user.account);

@@ -10,5 +10,6 @@ pub(crate) mod head;
 pub(crate) mod pace;
 pub(crate) mod peer;
 pub(crate) mod pool;
+pub(crate) mod proxies;
 pub(crate) mod range;
 pub(crate) mod room;

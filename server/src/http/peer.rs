@@ -14,7 +14,7 @@ pub(crate) enum Owner {
 }
 
 /// The part of a peer's address that it can't change at will: a whole IPv4 address, the first 64
-/// bits of an IPv6 one. Behind a proxy it is the proxy's.
+/// bits of an IPv6 one. Behind a proxy that is not trusted it is the proxy's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Network {
     /// IPv4, also when it came as an IPv4-mapped IPv6 address.
@@ -31,6 +31,16 @@ impl From<IpAddr> for Network {
                 let [a, b, c, d, ..] = ip.segments();
                 Self::V6([a, b, c, d])
             }
+        }
+    }
+}
+
+impl Network {
+    /// All of it, for a keyed hash.
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        match self {
+            Self::V4(ip) => ip.octets().to_vec(),
+            Self::V6(prefix) => prefix.iter().flat_map(|part| part.to_be_bytes()).collect(),
         }
     }
 }

@@ -21,7 +21,7 @@ use rand08::rngs::OsRng;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::store::{AddressTag, DATABASE, InviteTag, mark_beginning};
+use crate::store::{AddressTag, DATABASE, InviteTag, NetworkTag, mark_beginning};
 use secret::{AddressAeadKey, AddressHmacKey, CodeKey, OprfSeed, TicketKey};
 
 /// The key file's name in the data directory, unless it lies elsewhere.
@@ -162,6 +162,11 @@ impl ServerKey {
         InviteTag(hmac(self.code.bytes(), &[b"invite", code]))
     }
 
+    /// The keyed hash by which starts from a network are counted.
+    pub(crate) fn network_tag(&self, network: &[u8]) -> NetworkTag {
+        NetworkTag(hmac(self.code.bytes(), &[b"network", network]))
+    }
+
     /// Seals the address of an account, for mailing.
     ///
     /// # Errors
@@ -296,6 +301,7 @@ mod tests {
         assert!(one.address_tag(&address) == one.address_tag(&address));
         assert!(one.address_tag(&address) != two.address_tag(&address));
         assert!(one.invite_tag(b"code") != two.invite_tag(b"code"));
+        assert!(one.invite_tag(b"code").0 != one.network_tag(b"code").0);
         assert!(one.invite_tag(b"fingerprint").0 != one.fingerprint());
         assert_ne!(one.fingerprint(), two.fingerprint());
     }

@@ -13,12 +13,14 @@ use keybackup_protocol::{AccountId, EpochId, PersonaId};
 use super::sql::attempts::Accepted;
 use super::sql::proposal::Proposal;
 use super::sql::{
-    accounts, attempts, commit, devices, invites, passwords, personas, quota, sessions, uploads,
+    accounts, attempts, commit, devices, invites, passwords, personas, quota, sessions, starts,
+    uploads,
 };
+use super::tx::Tx;
 use super::{
-    AddressTag, Blob, BlobSource, Commit, CommitBytes, Credential, FinishedLogin, Invite,
-    InviteTag, LoginMaterial, NewAccount, NewAttempt, NewRegistration, NewUpload, PartWriter,
-    PasswordChange, Session, SqlStore, Store, StoreError, TokenHash,
+    Blob, BlobSource, Commit, CommitBytes, Credential, FinishedLogin, Invite, InviteTag,
+    LoginMaterial, NewAccount, NewAttempt, NewRegistration, NewUpload, PartWriter, PasswordChange,
+    Session, SqlStore, Store, StoreError, TokenHash,
 };
 
 #[async_trait::async_trait]
@@ -37,14 +39,6 @@ impl Store for SqlStore {
     async fn open_attempt(&self, attempt: NewAttempt) -> Result<Option<Credential>, StoreError> {
         let limits = self.0.limits;
         self.0.writer.run(move |tx| attempts::open_login(tx, &attempt, &limits)).await
-    }
-
-    async fn knows_device(
-        &self,
-        address: AddressTag,
-        cookie: [u8; 32],
-    ) -> Result<bool, StoreError> {
-        self.0.readers.run(move |tx| attempts::knows_device(tx, address, &cookie)).await
     }
 
     async fn finish_login(&self, login: FinishedLogin) -> Result<LoginMaterial, StoreError> {
@@ -66,11 +60,29 @@ impl Store for SqlStore {
 
     async fn open_registration(&self, registration: NewRegistration) -> Result<(), StoreError> {
         let limits = self.0.limits;
-        self.0.writer.run(move |tx| attempts::open_registration(tx, &registration, &limits)).await
+        let opened = move |tx: &mut Tx<'_>| {
+            starts::count(tx, &registration.network.0, registration.now, &limits)?;
+            // Nothing was written after the count when it is refused, and the count stays: else
+            // asking which addresses are taken would cost nothing.
+            match attempts::open_registration(tx, &registration, &limits) {
+                Err(error) if is_certain(&error) && !matches!(error, StoreError::Full) => {
+                    Ok(Err(error))
+                }
+                other => other.map(Ok),
+            }
+        };
+        self.0.writer.run(opened).await?
     }
 
     async fn register(&self, account: NewAccount) -> Result<(), StoreError> {
-        self.0.writer.run(move |tx| accounts::register(tx, &account)).await
+        let limits = self.0.limits;
+        self.0
+            .writer
+            .run(move |tx| {
+                starts::count(tx, &account.network.0, account.now, &limits)?;
+                accounts::register(tx, &account)
+            })
+            .await
     }
 
     async fn change_password(&self, change: PasswordChange) -> Result<(), StoreError> {

@@ -34,6 +34,10 @@ pub struct TokenHash(pub [u8; 32]);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InviteTag(pub [u8; 32]);
 
+/// Keyed hash of the network that a request came from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NetworkTag(pub [u8; 32]);
+
 /// Whose bucket an OPRF evaluation counts in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bucket {
@@ -53,6 +57,8 @@ pub struct NewAttempt {
     pub address: AddressTag,
     /// Which bucket counts it.
     pub bucket: Bucket,
+    /// Where it came from.
+    pub network: NetworkTag,
     /// Another epoch than the current one; an unknown one is as an unknown address.
     pub epoch: Option<EpochId>,
     /// Now.
@@ -150,6 +156,8 @@ pub struct NewRegistration {
     pub address: AddressTag,
     /// Invitation that pays for it. It is spent by the finish.
     pub invite: Option<InviteTag>,
+    /// Where it came from.
+    pub network: NetworkTag,
     /// Now.
     pub now: i64,
     /// When it can no longer be finished.
@@ -172,6 +180,8 @@ pub struct NewAccount {
     pub epoch: NewEpoch,
     /// AKE key pair that the record was made with.
     pub setup_id: u32,
+    /// Where it came from.
+    pub network: NetworkTag,
     /// The device that registers.
     pub device: DeviceRecord,
     /// Its session.
@@ -318,6 +328,9 @@ pub struct StoreLimits {
     pub personas: u64,
     /// OPRF evaluations an hour in one bucket of one address.
     pub attempts_per_hour: u64,
+    /// Registrations and logins begun an hour from one network, and by one account's known
+    /// devices.
+    pub starts_per_hour: u64,
 }
 
 /// Why a call was refused or failed.
@@ -375,25 +388,21 @@ pub trait Store: Send + Sync + 'static {
     /// some seconds ago is not tried again.
     async fn health(&self) -> Result<(), StoreError>;
 
-    /// Counts and opens a login attempt, then finds the credential. The same statements run for
-    /// known and unknown addresses.
+    /// Counts a start and opens a login attempt, then finds the credential. The same statements
+    /// run for known and unknown addresses. Strangers count for their network; devices that the
+    /// account knows for the account, since strangers may share their network.
     async fn open_attempt(&self, attempt: NewAttempt) -> Result<Option<Credential>, StoreError>;
-
-    /// Whether a cookie (its SHA-256) is of a device of the account with an address. Counts
-    /// nothing and notes nothing; the same statements run for known and unknown addresses.
-    async fn knows_device(&self, address: AddressTag, cookie: [u8; 32])
-    -> Result<bool, StoreError>;
 
     /// Consumes the attempt and opens the session, in one transaction. An account has at most
     /// 100 devices: beyond them the one longest not in use is forgotten. A device has at most
     /// 8 sessions: beyond them the oldest ends.
     async fn finish_login(&self, login: FinishedLogin) -> Result<LoginMaterial, StoreError>;
 
-    /// Counts and opens a registration; a taken address or an invitation that does not hold
+    /// Counts a start, also when it is then refused, and opens a registration; a taken address or an invitation that does not hold
     /// is refused here, before the OPRF is evaluated.
     async fn open_registration(&self, registration: NewRegistration) -> Result<(), StoreError>;
 
-    /// Makes the account. The same attempt with the same digest again opens the new session, ends
+    /// Counts a start and makes the account. The same attempt with the same digest again opens the new session, ends
     /// the one before it, and returns `Ok` too.
     async fn register(&self, account: NewAccount) -> Result<(), StoreError>;
 

@@ -248,7 +248,7 @@ CREATE TABLE session_personas (
 
 -- Every OPRF evaluation, counted before it is made. `bucket` is empty for strangers, else the
 -- cookie hash of a known device. `evaluations`: how many it is for. `digest`: of what a registration
--- or a change was finished with. `network`: keyed hash of where it came from (later).
+-- or a change was finished with.
 CREATE TABLE attempts (
   id           BYTEA  NOT NULL PRIMARY KEY,
   kind         TEXT   NOT NULL,
@@ -259,11 +259,18 @@ CREATE TABLE attempts (
   evaluations  BIGINT NOT NULL DEFAULT 1,
   finished_at  BIGINT,
   digest       BYTEA,
-  invite       BYTEA,
-  network      BYTEA
+  invite       BYTEA
 );
 CREATE INDEX attempts_by_bucket ON attempts (address, bucket, opened_at);
 CREATE INDEX attempts_by_expiry ON attempts (expires_at);
+
+-- Starts of registrations and logins, by the keyed hash of a network or, for devices that an account
+-- knows, of its address: microseconds at which their hour's allowance will be whole again.
+CREATE TABLE starts (
+  who          BYTEA  NOT NULL PRIMARY KEY,
+  empty_at_us  BIGINT NOT NULL
+);
+CREATE INDEX starts_by_end ON starts (empty_at_us);
 
 -- Mailed codes, under a keyed hash and bound to a purpose (later).
 CREATE TABLE codes (

@@ -12,7 +12,7 @@ use keybackup_protocol::api::{
     SessionGrant, Slot, SlotKind,
 };
 use keybackup_protocol::suite::{CONTEXT_PASSWORD, SUITE, Suite1};
-use keybackup_protocol::{AccountId, Address, DeviceId, EpochId};
+use keybackup_protocol::{AccountId, Address, B64, DeviceId, EpochId};
 use opaque_ke::ksf::Identity;
 use opaque_ke::{
     ClientLogin, ClientLoginFinishParameters, ClientRegistration,
@@ -228,6 +228,12 @@ impl Running {
         assert_eq!(reply.status, 200, "{}", reply.text());
         Some(reply.json())
     }
+}
+
+/// KE1 of a login.
+pub(crate) fn ke1(password: &str) -> B64 {
+    let started = ClientLogin::<Suite>::start(&mut OsRng, password.as_bytes()).expect("starts");
+    started.message.serialize().to_vec().into()
 }
 
 /// A login between its messages.

@@ -3,8 +3,9 @@
 use keybackup_protocol::B64;
 use keybackup_protocol::api::{LoginFinish, Registration, RegistrationFinish};
 
-use super::harness::{Running, new_account, registration, registration_finish};
+use super::harness::{Running, ke1, new_account, registration, registration_finish};
 use crate::auth::invite;
+use crate::http::proxies::TrustedProxies;
 use crate::store::Store as _;
 
 const EMAIL: &str = "alice@example.org";
@@ -118,7 +119,7 @@ async fn attempts_are_counted_before_they_are_evaluated() {
 /// Holds rule 25.
 #[tokio::test]
 async fn one_network_begins_so_many_an_hour() {
-    let server = Running::with(|config| config.settings.starts_per_hour = 3).await;
+    let server = Running::with(|config| config.store_limits.starts_per_hour = 3).await;
     for email in [EMAIL, "nobody@example.org"] {
         assert_eq!(server.login_start(email, "guess").await.0.status, 200, "{email}");
     }
@@ -131,9 +132,59 @@ async fn one_network_begins_so_many_an_hour() {
     assert_eq!(server.login_start(EMAIL, "guess").await.0.status, 200);
 }
 
+/// Holds rule 25.
+#[tokio::test]
+async fn a_restart_gives_no_network_new_starts() {
+    let few = |config: &mut crate::config::Config| config.store_limits.starts_per_hour = 2;
+    let server = Running::with(few).await;
+    for _ in 0..2 {
+        assert_eq!(server.login_start(EMAIL, "guess").await.0.status, 200);
+    }
+    let server = server.restart(few).await;
+    assert_eq!(server.login_start(EMAIL, "guess").await.0.status, 429);
+    server.pass(1800);
+    assert_eq!(server.login_start(EMAIL, "guess").await.0.status, 200);
+}
+
+/// Asking whether addresses are taken counts, also when the answer is that they are.
+///
+/// Holds rules 24 and 25.
+#[tokio::test]
+async fn refused_registrations_count() {
+    let server = Running::with(|config| config.store_limits.starts_per_hour = 4).await;
+    server.register(EMAIL, "correct horse").await;
+    for _ in 0..2 {
+        assert_eq!(start(&server, EMAIL, None).await, (409, "taken".to_owned()));
+    }
+    assert_eq!(start(&server, EMAIL, None).await, (429, "too_many".to_owned()));
+}
+
+/// Holds rule 25.
+#[tokio::test]
+async fn a_trusted_proxy_says_who_is_behind_it() {
+    let start = async |server: &Running, from: &str| {
+        let request = serde_json::json!({
+            "email": EMAIL, "purpose": "session", "ke1": ke1("guess"),
+        });
+        let json = serde_json::to_vec(&request).expect("serialises");
+        server.send("POST", "/login/start", &[("X-Forwarded-For", from)], &json).await.status
+    };
+    for (trusted, second, third) in [("127.0.0.1", 200, 429), ("127.0.0.2", 429, 429)] {
+        let server = Running::with(|config| {
+            config.store_limits.starts_per_hour = 1;
+            let proxies = TrustedProxies::parse(&[trusted.to_owned()]);
+            config.settings.trusted_proxies = proxies.expect("an address");
+        })
+        .await;
+        assert_eq!(start(&server, "192.0.2.1").await, 200);
+        assert_eq!(start(&server, "192.0.2.2").await, second, "another client");
+        assert_eq!(start(&server, "192.0.2.9, 192.0.2.1").await, third, "says that it is another");
+    }
+}
+
 #[tokio::test]
 async fn a_malformed_registration_is_refused_before_it_is_counted() {
-    let server = Running::with(|config| config.settings.starts_per_hour = 1).await;
+    let server = Running::with(|config| config.store_limits.starts_per_hour = 1).await;
     for request in [vec![], vec![0; 31], vec![0xff; 32]] {
         let request = serde_json::json!({
             "email": EMAIL, "suite": 1, "registration_request": B64(request),
@@ -149,7 +200,7 @@ async fn a_malformed_registration_is_refused_before_it_is_counted() {
 /// Holds rule 25.
 #[tokio::test]
 async fn a_known_device_does_not_share_its_networks_starts() {
-    let server = Running::with(|config| config.settings.starts_per_hour = 4).await;
+    let server = Running::with(|config| config.store_limits.starts_per_hour = 4).await;
     let alice = server.register(EMAIL, "correct horse").await;
     for _ in 0..2 {
         assert_eq!(server.login_start("nobody@example.org", "guess").await.0.status, 200);
@@ -173,7 +224,7 @@ async fn a_known_device_does_not_share_its_networks_starts() {
 /// Holds rule 25.
 #[tokio::test]
 async fn repeated_finishes_are_counted_too() {
-    let server = Running::with(|config| config.settings.starts_per_hour = 3).await;
+    let server = Running::with(|config| config.store_limits.starts_per_hour = 3).await;
     let (finish, _) = server.registration(EMAIL, "correct horse", None).await;
     for _ in 0..2 {
         assert_eq!(server.post("/accounts", &finish).await.status, 200);

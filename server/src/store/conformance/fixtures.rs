@@ -10,8 +10,8 @@ use keybackup_protocol::{AccountId, B64, DeviceId, EpochId, PersonaId};
 
 use crate::store::{
     AddressTag, Base, Bucket, Commit, CommitBytes, Credential, FinishedLogin, LoginMaterial,
-    NewAccount, NewAttempt, NewRegistration, NewSession, Part, Session, Store, StoreError,
-    TokenHash,
+    NetworkTag, NewAccount, NewAttempt, NewRegistration, NewSession, Part, Session, Store,
+    StoreError, TokenHash,
 };
 
 /// When every test begins.
@@ -20,6 +20,11 @@ pub(crate) const NOW: i64 = 1_800_000_000;
 /// The address of user `n`.
 pub(crate) fn address(n: u8) -> AddressTag {
     AddressTag([n; 32])
+}
+
+/// Where user `n` is.
+pub(crate) fn network(n: u8) -> NetworkTag {
+    NetworkTag([n ^ 0xff; 32])
 }
 
 /// Some persona.
@@ -48,6 +53,7 @@ pub(crate) fn new_account(n: u8) -> NewAccount {
         account: AccountId::from_bytes([n; 16]),
         epoch: new_epoch(n),
         setup_id: 7,
+        network: network(n),
         device: DeviceRecord {
             id: DeviceId::from_bytes([n; 16]),
             revision: 1,
@@ -77,6 +83,7 @@ pub(crate) fn new_registration(n: u8) -> NewRegistration {
         id: [n; 16],
         address: address(n),
         invite: None,
+        network: network(n),
         now: NOW,
         expires_at: NOW + 1800,
     }
@@ -88,6 +95,7 @@ pub(crate) fn new_attempt(n: u8, id: u8, bucket: Bucket, now: i64) -> NewAttempt
         id: [id; 16],
         address: address(n),
         bucket,
+        network: network(n),
         epoch: None,
         now,
         expires_at: now + 120,

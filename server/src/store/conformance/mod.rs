@@ -14,9 +14,16 @@ pub(crate) mod sessions;
 
 use super::StoreLimits;
 
+/// Starts an hour: enough for every check but those that use them up.
+pub(crate) const STARTS: u64 = 1000;
+
 /// The limits that a fresh store is to be made with.
-pub(crate) const LIMITS: StoreLimits =
-    StoreLimits { quota_bytes: 1_000_000, personas: 4, attempts_per_hour: 3 };
+pub(crate) const LIMITS: StoreLimits = StoreLimits {
+    quota_bytes: 1_000_000,
+    personas: 4,
+    attempts_per_hour: 3,
+    starts_per_hour: STARTS,
+};
 
 pub(crate) use fixtures::{NOW, User, blob, persona};
 

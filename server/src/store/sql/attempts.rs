@@ -2,7 +2,7 @@
 
 use keybackup_protocol::{AccountId, EpochId};
 
-use super::{devices, invites};
+use super::{devices, invites, starts};
 use crate::store::tx::{Tx, count, values};
 use crate::store::{
     AddressTag, Bucket, Credential, FinishedLogin, NewAttempt, NewRegistration, StoreError,
@@ -54,8 +54,10 @@ pub(crate) fn open_login(
         Bucket::Device(cookie) => cookie,
     };
     let known = devices::is_known(tx, account, cookie)?;
+    let (bucket, who) =
+        if known { (cookie, &attempt.address.0) } else { (STRANGERS, &attempt.network.0) };
+    starts::count(tx, who, attempt.now, limits)?;
     devices::note_use(tx, account, cookie)?;
-    let bucket = if known { cookie } else { STRANGERS };
     let evaluations = attempt.evaluations;
     refuse_too_many(tx, attempt.address, bucket, evaluations, attempt.now, limits)?;
     tx.execute(
@@ -80,16 +82,6 @@ pub(crate) fn open_login(
             generation: row.at(3)?,
         })
     })
-}
-
-/// Whether a cookie is of a device of the account with an address.
-pub(crate) fn knows_device(
-    tx: &mut Tx<'_>,
-    address: AddressTag,
-    cookie: &[u8; 32],
-) -> Result<bool, StoreError> {
-    let account = account_of(tx, address)?.unwrap_or(NOBODY);
-    devices::is_known(tx, account, cookie)
 }
 
 /// A login attempt that OPAQUE has accepted, and what is to be done with it.

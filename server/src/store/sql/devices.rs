@@ -250,7 +250,12 @@ mod tests {
             expires_at: 10,
             idle_ttl_s: 10,
         };
-        let limits = StoreLimits { quota_bytes: 1 << 20, personas: 1, attempts_per_hour: 1 };
+        let limits = StoreLimits {
+            quota_bytes: 1 << 20,
+            personas: 1,
+            attempts_per_hour: 1,
+            starts_per_hour: 1,
+        };
         let record = |n: u8, revision, bytes| DeviceRecord {
             id: DeviceId::from_bytes([n; 16]),
             revision,

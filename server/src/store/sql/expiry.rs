@@ -21,14 +21,23 @@ const INVITES: &str = "DELETE FROM invites WHERE id IN (SELECT id FROM invites \
 const CODES: &str = "DELETE FROM codes WHERE (address, purpose) IN (SELECT address, purpose \
     FROM codes WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
 
+const STARTS: &str = "DELETE FROM starts WHERE who IN (SELECT who FROM starts \
+    WHERE empty_at_us <= $1 ORDER BY empty_at_us LIMIT $2)";
+
 /// Drops some rows of one kind; returns whether there may be more.
 pub(crate) type Drop = fn(&mut Tx<'_>, i64) -> Result<bool, StoreError>;
 
 /// Every kind.
-pub(crate) const KINDS: [Drop; 5] = [attempts, expired_sessions, idle_sessions, invites, codes];
+pub(crate) const KINDS: [Drop; 6] =
+    [attempts, starts, expired_sessions, idle_sessions, invites, codes];
 
 fn attempts(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
     Ok(tx.execute(ATTEMPTS, values![now, now - WINDOW_S, i64::from(BATCH)])? == usize::from(BATCH))
+}
+
+fn starts(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
+    let now_us = now.saturating_mul(1_000_000);
+    Ok(tx.execute(STARTS, values![now_us, i64::from(BATCH)])? == usize::from(BATCH))
 }
 
 fn expired_sessions(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
@@ -86,6 +95,7 @@ mod tests {
              last_used_at, idle_ttl_s, expires_at",
             "i, CAST(i AS BLOB), x'', x'', x'', x'', 'session', 'full', 0, 0, 0, 5000, 1000",
         );
+        insert("starts", "who, empty_at_us", "CAST(i AS BLOB), 1000000000");
         insert(
             "invites",
             "id, tag, created_at, expires_at, uses_left",
@@ -108,8 +118,9 @@ mod tests {
     #[test]
     fn goes_in_batches_and_in_the_end_entirely() {
         let connection = crowded();
-        let tables = ["attempts", "sessions", "invites", "codes"];
-        for (table, drop) in tables.into_iter().zip([attempts, expired_sessions, invites, codes]) {
+        let tables = ["attempts", "starts", "sessions", "invites", "codes"];
+        let drops = [attempts, starts, expired_sessions, invites, codes];
+        for (table, drop) in tables.into_iter().zip(drops) {
             let mut tx = Tx::on(&connection);
             assert!(!drop(&mut tx, 999).expect("drops nothing"), "{table}");
             for left in [usize::from(BATCH) + 1, 1] {

@@ -15,4 +15,5 @@ pub(crate) mod proposal;
 pub(crate) mod quota;
 pub(crate) mod retention;
 pub(crate) mod sessions;
+pub(crate) mod starts;
 pub(crate) mod uploads;

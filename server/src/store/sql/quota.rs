@@ -116,8 +116,12 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: StoreLimits =
-        StoreLimits { quota_bytes: 1 << 40, personas: 100_000, attempts_per_hour: 1 };
+    const LIMITS: StoreLimits = StoreLimits {
+        quota_bytes: 1 << 40,
+        personas: 100_000,
+        attempts_per_hour: 1,
+        starts_per_hour: 1,
+    };
 
     /// A listing that no client would read is refused when it would come to be.
     ///
