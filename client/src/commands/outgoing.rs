@@ -87,7 +87,7 @@ impl Outgoing<'_> {
             };
             session.vault.state.set_base(self.id, Some(standing));
         }
-        session.save_state()?;
+        session.note_commit()?;
         Ok(Persona {
             name: label.name.to_string(),
             nickname: label.nickname.as_ref().map(ToString::to_string),

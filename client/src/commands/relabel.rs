@@ -125,6 +125,6 @@ fn commit(
     let base = Base::Version(persona.label.label.version);
     let change = Change { persona: id, base, label: label.clone(), blob: None };
     session.commit(opened, change, &mut |_| {})?;
-    session.save_state()?;
+    session.note_commit()?;
     Ok(label)
 }

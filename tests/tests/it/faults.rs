@@ -90,9 +90,17 @@ fn a_push_whose_spool_is_full() {
     tree::put(&work.join("small"), b"small", 0o600, Duration::from_secs(1));
     let ballast = disk.fill(0);
     full(run(&["push", "--json"]).run(), "disk_full");
+    // What the server has is not told as if it had nothing.
+    let renamed = run(&["rename", "work", "play", "--json"]).run().expect(1);
+    assert!(
+        renamed.error()["message"].as_str().expect("a text").contains("the server has"),
+        "{renamed}"
+    );
     std::fs::remove_file(ballast).expect("there");
+    assert_eq!(run(&["list", "--json"]).run().expect(0).json()["personas"][0]["name"], "play");
+    run(&["rename", "play", "work"]).run().expect(0);
     let pushed = run(&["push", "--json"]).run().expect(0).json()["personas"][0].clone();
-    assert_eq!(pushed["version"], 2);
+    assert_eq!(pushed["version"], 4);
     run(&["verify"]).run().expect(0);
 }
 

@@ -78,6 +78,15 @@ impl Session {
         })
     }
 
+    /// [`Self::save_state`] after a commit: the change stands, whatever becomes of the note.
+    pub fn note_commit(&mut self) -> Result<(), Failure> {
+        self.save_state().map_err(|failure| {
+            failure
+                .context("the server has the change, and this device could not note it")
+                .hint("make room, or the profile writable; the next command that looks notes it")
+        })
+    }
+
     /// [`Self::save_state`] for who only reads: failing to is told, and no failure.
     pub fn keep_state(&mut self) {
         self.save_state().unwrap_or_else(|failure| self.warn_unkept(&failure));
