@@ -30,7 +30,12 @@ pub struct Invocation {
 impl Device {
     /// A new device of the server at `url`; nobody is logged in.
     pub fn new(url: &str) -> Self {
-        let root = tempfile::tempdir().expect("a temporary directory");
+        Self::within(&std::env::temp_dir(), url)
+    }
+
+    /// The same, whose directories lie below `parent`.
+    pub fn within(parent: &Path, url: &str) -> Self {
+        let root = tempfile::tempdir_in(parent).expect("a temporary directory");
         for name in ["home", "tmp"] {
             std::fs::create_dir(root.path().join(name)).expect("a new directory");
         }

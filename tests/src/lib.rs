@@ -38,17 +38,25 @@ use std::time::Duration;
 /// tests that each derive a key in 256 MiB.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A program of this workspace, beside the test that runs.
+/// A program of this workspace, of the profile of the test that runs.
 pub fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own path");
-    let profile = test.ancestors().nth(2).expect("tests lie in PROFILE/deps");
-    let program = profile.join(name);
+    let program = profile_directory().join(name);
     assert!(
         program.is_file(),
-        "{} is not built: cargo build --profile ci --bins",
+        "{} is not built: cargo build --profile ci --workspace --bins",
         program.display()
     );
     program
+}
+
+/// Where the programs of this profile lie: tests are in PROFILE/deps, programs in PROFILE.
+pub fn profile_directory() -> PathBuf {
+    let own = std::env::current_exe().expect("a program knows its own path");
+    let mut directory = own.parent().expect("it lies in a directory");
+    if directory.ends_with("deps") {
+        directory = directory.parent().expect("deps lies in PROFILE");
+    }
+    directory.to_owned()
 }
 
 /// Says that a part of the tests was not run. Where `CI` is set that is a failure: what continuous

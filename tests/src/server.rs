@@ -120,10 +120,15 @@ impl Server {
         assert_eq!(url, self.url);
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        let running = self.running.lock().expect("no test panics while it holds this");
+        running.as_ref().expect("it runs").pid()
+    }
+
     /// Its highest resident memory so far, in KiB.
     pub fn peak_kib(&self) -> u64 {
-        let running = self.running.lock().expect("no test panics while it holds this");
-        peak_kib(running.as_ref().expect("it runs").pid())
+        peak_kib(self.pid())
     }
 
     /// All that it ever wrote to standard output and error.
