@@ -1,6 +1,7 @@
 //! Both programs, started for real. One crate, so that it is linked once.
 
 mod api;
+mod bench;
 mod big;
 mod conflicts;
 mod errors;
