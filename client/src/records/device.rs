@@ -61,3 +61,48 @@ impl DeviceRecord {
         Ok(check_text(&self.platform, MAX_PLATFORM_BYTES)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand08::rngs::OsRng;
+
+    use super::*;
+    use crate::records::{MAX_INTEGER, Rule};
+
+    #[test]
+    fn refuses_what_breaks_a_rule() {
+        let checked = |revision, platform: &str, created_at| {
+            let platform = platform.to_owned();
+            let name = "laptop".parse().expect("a name");
+            DeviceRecord { name, platform, created_at }.check(revision)
+        };
+        let limit = i64::try_from(MAX_INTEGER).expect("it fits");
+        assert!(checked(1, &"p".repeat(64), -limit).is_ok());
+        for (revision, platform, created_at, expected) in [
+            (0, "linux", 0, Rule::Range),
+            (1, "linux", -limit - 1, Rule::Range),
+            (1, "linux\u{1b}", 0, Rule::Text),
+            (1, &"p".repeat(65), 0, Rule::Text),
+        ] {
+            let error = checked(revision, platform, created_at).err();
+            let rule = matches!(error, Some(RecordError::Rule(rule)) if rule == expected);
+            assert!(rule, "{revision}, {platform:?}, {created_at}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn is_checked_when_it_opens_too() {
+        let (account, device) = (AccountId::from_bytes([1; 16]), DeviceId::from_bytes([2; 16]));
+        let keyring = Keyring::first(&mut OsRng);
+        let name = "laptop".parse().expect("a name");
+        let record = DeviceRecord { name, platform: "linux".into(), created_at: 5 };
+        let open = |record: &DeviceRecord, revision| {
+            let key = keys::device_record_key(keyring.active());
+            let binding = Binding::device_record(account, device, revision);
+            let sealed = object::seal(&mut OsRng, &key, &binding, &encode(record)).expect("ok");
+            DeviceRecord::open(&keyring, account, device, revision, &sealed)
+        };
+        assert_eq!(open(&record, 3).expect("it opens"), record);
+        assert!(matches!(open(&record, 0), Err(RecordError::Rule(Rule::Range))));
+    }
+}

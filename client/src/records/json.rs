@@ -25,6 +25,7 @@ pub(super) fn encode(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
     serde_json::to_writer(&mut count, value).expect(PROOF);
     let mut json = Zeroizing::new(Vec::with_capacity(count.0));
     serde_json::to_writer(&mut *json, value).expect(PROOF);
+    debug_assert_eq!(json.len(), count.0, "room for all of it, so that it never moved");
     json
 }
 

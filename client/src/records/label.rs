@@ -270,6 +270,10 @@ pub(crate) mod tests {
         assert_eq!(check(|_| ()), None);
         assert_eq!(check(|label| label.version = 0), Some(Rule::Range));
         assert_eq!(check(|label| label.version = 1 << 53), Some(Rule::Range));
+        assert_eq!(check(|label| label.version = (1 << 53) - 1), None);
+        assert_eq!(check(|label| label.time = (1 << 53) - 1), None);
+        assert_eq!(check(|label| label.time = 1 << 53), Some(Rule::Range));
+        assert_eq!(check(|label| label.time = -(1 << 53)), Some(Rule::Range));
         assert_eq!(check(|label| label.keyring_version = 0), Some(Rule::Range));
         assert_eq!(check(|label| label.removed = true), Some(Rule::Tombstone));
         assert_eq!(check(|label| label.content = None), Some(Rule::Tombstone));
@@ -277,15 +281,25 @@ pub(crate) mod tests {
         assert_eq!(check(|label| label.content_version = Some(6)), Some(Rule::ContentVersion));
         assert_eq!(check(|label| label.content_version = Some(4)), Some(Rule::Header));
         assert_eq!(check(|label| label.kind = Kind::Otp), Some(Rule::Header));
-        let superseded = Superseded { version: 5, label: Digest::of(b"") };
-        let mut wrong = label("work", 5, None);
-        wrong.supersedes = vec![superseded];
-        assert_eq!(wrong.check(ACCOUNT, PERSONA), Err(Rule::Supersedes));
+        let supersedes = |version, count| {
+            let superseded = Superseded { version, label: Digest::of(b"") };
+            let label = Label { supersedes: vec![superseded; count], ..label("work", 5, None) };
+            label.check(ACCOUNT, PERSONA)
+        };
+        assert_eq!(supersedes(1, 64), Ok(()));
+        for (version, count) in [(4, 65), (5, 1), (0, 1)] {
+            assert_eq!(supersedes(version, count), Err(Rule::Supersedes), "{version}, {count}");
+        }
         let mut wrong = label("work", 1, Some(Digest::of(b"0")));
         assert_eq!(wrong.check(ACCOUNT, PERSONA), Err(Rule::Previous));
         wrong.previous = None;
         assert_eq!(wrong.check(AccountId::from_bytes([9; 16]), PERSONA), Err(Rule::Header));
         assert_eq!(wrong.check(ACCOUNT, PersonaId::from_bytes([9; 16])), Err(Rule::Header));
+        content(&mut wrong, |content| content.files = (1 << 53) - 1);
+        assert_eq!(wrong.check(ACCOUNT, PERSONA), Ok(()));
+        content(&mut wrong, |content| content.files += 1);
+        assert_eq!(wrong.check(ACCOUNT, PERSONA), Err(Rule::Range));
+        content(&mut wrong, |content| content.files = 2);
         content(&mut wrong, |content| content.blob_bytes += 1);
         assert_eq!(wrong.check(ACCOUNT, PERSONA), Err(Rule::Sizes));
         content(&mut wrong, |content| content.zip_bytes = u64::MAX);

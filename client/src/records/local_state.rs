@@ -186,6 +186,7 @@ mod tests {
     fn state() -> LocalState {
         let mut state = LocalState::new(EpochId::from_bytes([3; 16]));
         state.began(1, Digest::of(b"index 1"), 100);
+        assert_eq!((state.keyring_version, state.index_counter, state.seen_at), (1, 1, 100));
         state.committed(PERSONA, 1, Digest::of(b"1"), 2, Digest::of(b"index 2"), 200);
         state
     }
@@ -205,6 +206,33 @@ mod tests {
         let stranger = Keyring::first(&mut OsRng);
         let error = LocalState::open(&stranger, account, device, &sealed).err();
         assert!(matches!(error, Some(RecordError::UnknownKey(_))));
+    }
+
+    #[test]
+    fn marks_that_no_listing_can_leave_are_refused() {
+        let check = |change: fn(&mut LocalState)| {
+            let mut state = state();
+            change(&mut state);
+            state.check()
+        };
+        assert_eq!(LocalState::new(EpochId::from_bytes([3; 16])).check(), Ok(()));
+        assert_eq!(check(|state| state.keyring_version = MAX_INTEGER), Ok(()));
+        assert_eq!(check(|state| state.index_counter = MAX_INTEGER), Ok(()));
+        let refused: [fn(&mut LocalState); 6] = [
+            |state| state.keyring_version = MAX_INTEGER + 1,
+            |state| state.index_counter = MAX_INTEGER + 1,
+            |state| state.index_counter = 0,
+            |state| state.index = None,
+            |state| state.personas.values_mut().for_each(|mark| mark.version = 0),
+            |state| {
+                let fingerprint = Digest::of(b"tree");
+                let base = Base { version: 0, fingerprint, directory: String::new() };
+                state.set_base(PERSONA, Some(base));
+            },
+        ];
+        for change in refused {
+            assert_eq!(check(change), Err(Rule::Range));
+        }
     }
 
     /// Holds rule 14.

@@ -139,7 +139,8 @@ mod tests {
     #[test]
     fn names_can_be_directories() {
         for good in ["a", ".hidden", "...", ".keybackupignore", "Büro ☎", &"n".repeat(255)] {
-            assert_eq!(good.parse::<Name>().as_ref().map(Name::as_str), Ok(good));
+            let name = good.parse::<Name>().expect("a name");
+            assert_eq!((name.as_str(), &*name.to_string()), (good, good));
         }
         for (bad, error) in [
             ("", NameError::Empty),
@@ -163,6 +164,8 @@ mod tests {
         let tidy = |text: &str| Nickname::tidy(text).map(String::from);
         assert_eq!(tidy("Ali\u{7}ce\n").as_deref(), Some("Alice"));
         assert_eq!(tidy("\n"), None);
+        let alice = Nickname::tidy("Alice").expect("a nickname");
+        assert_eq!((alice.as_str(), &*alice.to_string()), ("Alice", "Alice"));
         assert_eq!(tidy(&"ü".repeat(200)), Some("ü".repeat(127)));
         assert!(serde_json::from_str::<Nickname>("\"\"").is_err());
         assert!(serde_json::from_str::<Nickname>("\"a\\u0007\"").is_err());

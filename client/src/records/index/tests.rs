@@ -81,6 +81,43 @@ fn refuses_what_breaks_a_rule() {
     }
 }
 
+/// As many objects as there may be, under ids that count up.
+fn full() -> Index {
+    let mut index = Index::new(1);
+    index.objects = (0..MAX_PERSONAS)
+        .map(|number| {
+            let entry = IndexEntry {
+                kind: Kind::Directory,
+                name: number.to_string().parse().expect("a name"),
+                floor: 1,
+                label: hash("1"),
+                removed: false,
+                unknown: Unknown::new(),
+            };
+            (PersonaId::from_bytes((number as u128).to_be_bytes()), entry)
+        })
+        .collect();
+    index
+}
+
+#[test]
+fn an_account_has_100_000_personas_at_most() {
+    let mut index = full();
+    let parse = |index: &Index| Index::try_from(Wire::from(index.clone())).err();
+    assert_eq!((index.objects.len(), parse(&index)), (100_000, None));
+    let (one_more, work) = (PersonaId::from_bytes([9; 16]), label("work", 1, None));
+    assert_eq!(index.put(one_more, &work, hash("1")), Err(IndexError::TooMany));
+    let mut other = Index::new(1);
+    assert_eq!(index.merge(&other), Ok(()));
+    other.put(one_more, &work, hash("1")).expect("free");
+    assert_eq!(index.merge(&other), Err(IndexError::TooMany));
+
+    let (first, entry) = index.objects.pop_first().expect("it is full");
+    assert_eq!(index.put(one_more, &work, hash("1")), Ok(()), "there is room again");
+    index.objects.insert(first, entry);
+    assert_eq!(parse(&index), Some(Rule::TooMany));
+}
+
 /// Holds rule 15.
 #[test]
 fn only_the_active_key_seals_an_index() {
@@ -120,6 +157,8 @@ fn names_are_unique_among_what_is_not_removed_and_floors_rise() {
     assert_eq!(index.put(id(1), &work, hash("1")), Err(low));
     assert_eq!(index.put(id(1), &tombstone, hash("2")), Ok(()));
     assert_eq!(index.put(id(2), &work, hash("x")), Ok(()));
+    let otp = Label { kind: Kind::Otp, ..label("work", 2, None) };
+    assert_eq!(index.put(id(2), &otp, hash("y")), Err(IndexError::OtherKind));
     assert_eq!(index.by_name("work").map(|(id, _)| id), Some(id(2)));
 }
 
@@ -147,4 +186,8 @@ fn merging_takes_the_higher_floor_and_checks_names_again() {
     fork.put(id(1), &label("one", 2, Some(hash("1"))), hash("2'")).expect("higher");
     let error = fork.merge(&ours_first).err();
     assert_eq!(error, Some(IndexError::Fork { persona: id(1), floor: 2 }));
+    let mut otp = Index::new(1);
+    let other_kind = Label { kind: Kind::Otp, ..label("vault", 3, None) };
+    otp.put(id(1), &other_kind, hash("3")).expect("free");
+    assert_eq!(otp.merge(&ours_first), Err(IndexError::OtherKind));
 }

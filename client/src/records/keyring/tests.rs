@@ -85,6 +85,30 @@ fn refuses_what_breaks_a_rule() {
     }
 }
 
+#[test]
+fn a_keyring_has_1024_keys_at_most() {
+    // The keys of `numbers`, of which the first is the active one.
+    let with_keys = |numbers: std::ops::Range<u64>| {
+        let mut value = sample();
+        let keys = numbers.clone().map(|number| {
+            let state = if number == numbers.start { "active" } else { "open-only" };
+            json!({ "id": format!("{number:016x}"), "key": key_text(1), "state": state })
+        });
+        value["keys"] = keys.collect();
+        open_json(&value)
+    };
+    assert_eq!(with_keys(1..1025).expect("they fit").keys().len(), 1024);
+    let error = with_keys(1..1026).err();
+    assert!(matches!(error, Some(RecordError::Rule(Rule::TooMany))));
+
+    let merged = |numbers| {
+        let (ours, theirs) = (with_keys(1..1024), with_keys(numbers));
+        ours.expect("it is sound").merge(theirs.expect("it is sound"))
+    };
+    assert_eq!(merged(1024..1025).expect("they fit").keys().len(), 1024);
+    assert_eq!(merged(1024..1026).err(), Some(KeyringError::TooMany));
+}
+
 /// Holds rule 34.
 #[test]
 fn an_error_shows_nothing_of_a_key() {
