@@ -197,6 +197,10 @@ mod tests {
         }
         let labels: HashSet<_> = ObjectType::ALL.iter().map(|kind| kind.label().text()).collect();
         assert_eq!(labels.len(), ObjectType::ALL.len());
+        for kind in [BlobType::Directory, BlobType::OtpVault] {
+            assert_eq!(BlobType::from_byte(kind.byte()), Some(kind));
+            assert_eq!(ObjectType::from_byte(kind.byte()), None);
+        }
         for byte in 0..=u8::MAX {
             assert_eq!(BlobType::from_byte(byte).map_or(byte, BlobType::byte), byte);
             assert_eq!(ObjectType::from_byte(byte).map_or(byte, ObjectType::byte), byte);

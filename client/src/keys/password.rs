@@ -92,6 +92,7 @@ pub fn opaque_input(
     preimage.extend_from_slice(context);
     put_lp(&mut preimage, identity);
     put_lp(&mut preimage, password);
+    debug_assert_eq!(preimage.len(), length, "room for all of it, so that it never moved");
     DerivedKey::init_with(|out| Sha512::new_with_prefix(&*preimage).finalize_into(out.into()))
 }
 

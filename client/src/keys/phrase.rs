@@ -121,6 +121,10 @@ mod tests {
         assert_eq!(parse(eleven).err(), Some(PhraseError::WordCount { found: 11 }));
         let fifteen = format!("{ZEROS} zoo zoo zoo");
         assert_eq!(parse(&fifteen).err(), Some(PhraseError::WordCount { found: 15 }));
+        // White space without end is not worked through.
+        assert!(parse(&format!("{ZEROS:4096}")).is_ok());
+        let error = parse(&format!("{ZEROS:4097}")).err();
+        assert_eq!(error, Some(PhraseError::WordCount { found: 12 }));
         let unknown = ZEROS.replacen("abandon", "hunter2", 3).replacen("hunter2", "abandon", 2);
         let error = parse(&unknown).err().expect("no such word");
         assert_eq!(error, PhraseError::UnknownWord { position: 3 });

@@ -157,6 +157,12 @@ fn messages_of_other_lengths_and_reflections_are_refused() {
         let error = login().1.finish(&mut OsRng, &vec![0; length]).err();
         assert_eq!(error, Some(OpaqueError::BadMessage));
     }
+    for length in [0, REGISTRATION_RESPONSE_LEN - 1, REGISTRATION_RESPONSE_LEN + 1] {
+        let (_, client) =
+            RegistrationClient::<Identity>::start(&mut OsRng, &alice, &secret).expect("a start");
+        let error = client.finish(&mut OsRng, &vec![0; length]).err();
+        assert_eq!(error, Some(OpaqueError::BadMessage));
+    }
     let setup = ServerSetup::<Server>::new(&mut OsRng);
     let (record, _) = register::<Identity>(&setup, &alice, &secret);
     let (ke1, client) = login();
@@ -191,4 +197,14 @@ fn want_of_memory_has_its_own_error() {
     let (ke1, client) = LoginClient::<NoMemory>::start(&mut OsRng, &alice, &secret).expect("a KE1");
     let (ke2, _) = ke2(&setup, &alice, Some(&record), &ke1, CONTEXT_PASSWORD);
     assert_eq!(client.finish(&mut OsRng, &ke2).err(), Some(OpaqueError::OutOfMemory));
+}
+
+#[test]
+fn nothing_is_shown_of_what_waits() {
+    let (alice, secret) = (address("alice@example.org"), password("secret"));
+    let (_, client) = RegistrationClient::<Identity>::start(&mut OsRng, &alice, &secret)
+        .expect("a registration request");
+    assert_eq!(format!("{client:?}"), "RegistrationClient(..)");
+    let (_, client) = LoginClient::<Identity>::start(&mut OsRng, &alice, &secret).expect("a KE1");
+    assert_eq!(format!("{client:?}"), "LoginClient(..)");
 }
