@@ -165,6 +165,12 @@ fn honest_listings_pass_and_are_absorbed_once() {
     let mark = &state.personas[&WORK];
     assert_eq!((mark.version, mark.seen_at, state.index_counter), (3, 5, 4));
     assert_eq!(check(&state, &opened), Ok(()), "the same again");
+    account.index.as_mut().expect("there is one").next(1);
+    assert!(state.absorb(&account.open(&keyring, &state), 6), "an index alone is news");
+    assert_eq!((state.index_counter, state.seen_at), (5, 6));
+    state.keyring_version = 0;
+    assert!(state.absorb(&account.open(&keyring, &state), 6), "a keyring alone is news");
+    assert_eq!(state.keyring_version, 1);
     account.advance(&keyring, true);
     assert_eq!(account.check(&keyring, &state), Ok(()), "one more");
     for _ in 0..3 {
@@ -193,10 +199,14 @@ fn going_back_is_seen() {
     assert!(floor, "even a fresh device sees it: {error:?}");
 
     account.labels.clear();
-    let error = account.check(&keyring, &state).err();
-    assert!(matches!(error, Some(Contradiction::Missing { seen: Some(5), .. })), "{error:?}");
-    let error = account.check(&keyring, &fresh).err();
-    assert!(matches!(error, Some(Contradiction::Missing { seen: None, .. })), "{error:?}");
+    let error = account.check(&keyring, &state).expect_err("none");
+    assert_eq!((error.kind(), error.seen_at()), (ContradictionKind::Rollback, Some(1000)));
+    let text = "persona work is missing, and this device has seen its version 5";
+    assert_eq!(error.to_string(), text);
+    let error = account.check(&keyring, &fresh).expect_err("none");
+    assert_eq!((error.kind(), error.seen_at()), (ContradictionKind::Rollback, None));
+    let text = "persona work is missing, and the index has it at version 5";
+    assert_eq!(error.to_string(), text);
     account.index = Some(Index::new(1));
     let error = account.check(&keyring, &state).err();
     let back = matches!(error, Some(Contradiction::IndexRolledBack { seen: 6, listed: 1, .. }));
@@ -304,6 +314,14 @@ fn what_runs_ahead_of_the_floor_must_chain() {
     assert!(matches!(error, Some(Contradiction::ChainBroken { .. })), "{error:?}");
     account.labels.swap(2, 3);
     assert_eq!((account.labels.len(), account.check(&keyring, &state)), (full, Ok(())));
+    // More labels than were asked for, those below the mark, are no harm.
+    let mut opened = account.open(&keyring, &state);
+    let chain = &mut opened.personas.get_mut(&WORK).expect("it is listed").chain;
+    for (number, (label, sealed)) in account.labels[..2].iter().enumerate() {
+        let known = Label::open(&keyring, ACCOUNT, WORK, label.version, &sealed.bytes);
+        chain.insert(number, known.expect("it opens"));
+    }
+    assert_eq!(check(&state, &opened), Ok(()));
     // A version that leads elsewhere.
     account.push(&keyring, label(6, Some(Digest::of(b"elsewhere"))), false);
     let error = account.check(&keyring, &state).err();

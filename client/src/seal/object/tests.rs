@@ -41,6 +41,9 @@ fn each_fault_has_its_error_in_the_order_of_the_checks() {
     };
     assert_eq!(fault(&|_| ()), None);
     assert_eq!(fault(&|sealed| sealed.truncate(BODY_AT + TAG_LEN)), Some(OpenError::TooShort));
+    let shortest = BODY_AT + TAG_LEN + LENGTH_LEN;
+    assert_eq!(fault(&|sealed| sealed.truncate(shortest - 1)), Some(OpenError::TooShort));
+    assert_eq!(fault(&|sealed| sealed.truncate(shortest)), Some(OpenError::Damaged));
     assert_eq!(fault(&|sealed| sealed[0] = 2), Some(OpenError::UnknownVersion { found: 2 }));
     assert_eq!(fault(&|sealed| sealed[1] = 0x20), Some(OpenError::UnknownType { found: 0x20 }));
     let (expected, found) = (ObjectType::Index, ObjectType::Label);
@@ -61,6 +64,38 @@ fn each_fault_has_its_error_in_the_order_of_the_checks() {
     };
     let slot = seal(&mut OsRng, &phrase(1), &binding, b"{}").expect("it fits");
     assert_eq!(open(&phrase(2), &binding, &slot).err(), Some(OpenError::Commitment));
+}
+
+/// What of an object can be seen without its key, as a login looks at a recovery slot.
+#[test]
+fn a_shape_is_seen_without_the_key() {
+    let slot_key = keys::recovery_slot_key(&Phrase::init_with(|bytes| bytes.fill(1)));
+    let binding = Binding::slot(ACCOUNT, EPOCH, 1);
+    let slot = seal(&mut OsRng, &slot_key, &binding, b"{}").expect("it fits");
+    let shape = |sealed: &[u8]| check_shape(sealed, ObjectType::RecoverySlot, KeyId::NONE).err();
+    let with = |at: usize, byte: u8| {
+        let mut slot = slot.clone();
+        slot[at] = byte;
+        shape(&slot)
+    };
+    assert_eq!(shape(&slot), None);
+    assert_eq!(with(0, 2), Some(OpenError::UnknownVersion { found: 2 }));
+    let (expected, found) = (ObjectType::RecoverySlot, ObjectType::PasswordSlot);
+    assert_eq!(with(1, 1), Some(OpenError::WrongType { expected, found }));
+    assert!(matches!(with(2, 1), Some(OpenError::WrongKeyId { .. })));
+    assert_eq!(shape(&slot[..HEAD_LEN - 1]), Some(OpenError::TooShort));
+    assert_eq!(shape(&slot[..BODY_AT + TAG_LEN - 1]), Some(OpenError::TooShort));
+    for length in [BODY_AT + TAG_LEN, slot.len() - 1] {
+        assert_eq!(shape(&slot[..length]), Some(OpenError::Padding), "{length} bytes");
+    }
+    assert_eq!(shape(&[&slot[..], &[0; 1024]].concat()), Some(OpenError::Padding));
+
+    let label_key = keys::label_key(&keys::persona_key(&vault(1), PersonaId::from_bytes([1; 16])));
+    let longest = seal(&mut OsRng, &label_key, &binding, &vec![b' '; 63 * 1024 - 4]);
+    let longest = longest.expect("it fits");
+    let shape = |sealed: &[u8]| check_shape(sealed, ObjectType::Label, label_key.key_id()).err();
+    assert_eq!(shape(&longest), None);
+    assert_eq!(shape(&[&longest[..], &[0; 1024]].concat()), Some(OpenError::TooLong));
 }
 
 /// Holds rule 20.
