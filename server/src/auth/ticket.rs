@@ -140,3 +140,67 @@ impl RegistrationTicket {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUBJECT: Subject = Subject {
+        account: AccountId::from_bytes([1; 16]),
+        epoch: EpochId::from_bytes([2; 16]),
+        setup_id: 3,
+        generation: 4,
+    };
+
+    fn key() -> ServerKey {
+        let dir = tempfile::tempdir().expect("a directory");
+        ServerKey::open_or_create(dir.path(), None).expect("makes a key")
+    }
+
+    fn login(subject: Option<Subject>) -> LoginTicket {
+        let state = Zeroizing::new(b"state".to_vec());
+        let (purpose, registers_with) = (LoginPurpose::ChangePassword, 6);
+        LoginTicket { purpose, attempt: [5; 16], subject, expires_at: 1000, registers_with, state }
+    }
+
+    #[test]
+    fn a_login_ticket_says_what_was_sealed_until_it_expires() {
+        let (key, purpose) = (key(), LoginPurpose::ChangePassword);
+        let texts = [Some(SUBJECT), None].map(|subject| {
+            let text = login(subject).seal(&key).expect("seals");
+            let opened = LoginTicket::open(&key, purpose, &text, 999).expect("it holds");
+            assert_eq!((opened.attempt, opened.subject), ([5; 16], subject));
+            assert_eq!((opened.expires_at, opened.state.as_slice()), (1000, &b"state"[..]));
+            assert_eq!((opened.purpose, opened.registers_with), (purpose, 6));
+            assert!(LoginTicket::open(&key, purpose, &text, 1000).is_none(), "it is over");
+            let other = LoginTicket::open(&key, LoginPurpose::Session, &text, 999);
+            assert!(other.is_none(), "it is for something else");
+            text
+        });
+        assert_eq!(texts[0].len(), texts[1].len(), "known or not");
+        assert!(LoginTicket::open(&key, purpose, "no ticket", 999).is_none());
+    }
+
+    #[test]
+    fn a_registration_ticket_says_what_was_sealed_and_is_no_login_ticket() {
+        let key = key();
+        let address: Address = "alice@example.org".parse().expect("an address");
+        for invited in [false, true] {
+            let ticket = RegistrationTicket {
+                attempt: [5; 16],
+                setup_id: 3,
+                expires_at: 1000,
+                invited,
+                address: address.clone(),
+            };
+            let text = ticket.seal(&key).expect("seals");
+            let opened = RegistrationTicket::open(&key, &text).expect("it opens");
+            assert_eq!((opened.attempt, opened.setup_id), ([5; 16], 3));
+            assert_eq!((opened.expires_at, opened.invited), (1000, invited));
+            assert!(opened.address == address);
+            assert!(LoginTicket::open(&key, LoginPurpose::Session, &text, 0).is_none());
+        }
+        let text = login(Some(SUBJECT)).seal(&key).expect("seals");
+        assert!(RegistrationTicket::open(&key, &text).is_none());
+    }
+}
