@@ -167,3 +167,17 @@ proptest! {
         prop_assert_ne!(sealed, again, "a fresh nonce each time");
     }
 }
+
+#[test]
+fn a_shape_without_room_for_json_is_none() {
+    let head = [&[FORMAT_VERSION, ObjectType::Keyring.byte()][..], &[0; 8]].concat();
+    let shape = |plaintext_bytes| {
+        let mut sealed = head.clone();
+        sealed.resize(BODY_AT + plaintext_bytes + TAG_LEN, 0);
+        check_shape(&sealed, ObjectType::Keyring, KeyId::NONE)
+    };
+    assert_eq!(shape(1024), Ok(()));
+    assert_eq!(shape(1023), Err(OpenError::Padding));
+    // The least multiple of 1024 that nothing has, and one that no length fits in.
+    assert_eq!((shape(0), shape(3)), (Err(OpenError::TooShort), Err(OpenError::TooShort)));
+}
