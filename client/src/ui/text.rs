@@ -4,7 +4,10 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The text with everything that acts on a terminal, or hides in it, written out as `\u{…}`:
-/// controls, escape sequences, bidirectional overrides, zero-width and line-breaking characters.
+/// controls, escape sequences, bidirectional overrides, line-breaking characters, and what Unicode
+/// calls ignorable by default, which draws nothing: zero-width characters, fillers, tags. Only the
+/// selectors of a character's form (U+FE00 to U+FE0F) stay: much of what people write needs them,
+/// and what they follow is seen.
 pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(acts) {
         return Cow::Borrowed(text);
@@ -24,12 +27,14 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}'
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
+            | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// A number of bytes with at most one digit after the point, rounded down.
@@ -143,10 +148,15 @@ mod tests {
             ("a\u{200b}b\u{feff}", "a\\u{200b}b\\u{feff}"),
             ("line\u{2028}line", "line\\u{2028}line"),
             ("\u{e0041}", "\\u{e0041}"),
+            // Draws nothing: two names that look the same.
+            ("a\u{3164}\u{115f}\u{ffa0}", "a\\u{3164}\\u{115f}\\u{ffa0}"),
+            ("a\u{34f}b\u{180b}c\u{e0100}", "a\\u{34f}b\\u{180b}c\\u{e0100}"),
+            ("\u{1d173}\u{1bca0}", "\\u{1d173}\\u{1bca0}"),
         ] {
             assert_eq!(escape(text), escaped);
         }
-        for harmless in ["", "plain", "Ünïcödé 密钥 😀", "quote\"s 'and' \\back"] {
+        for harmless in ["", "plain", "Ünïcödé 密钥 😀 ❤\u{fe0f}", "quote\"s 'and' \\back"]
+        {
             assert!(matches!(escape(harmless), Cow::Borrowed(text) if text == harmless));
         }
     }
