@@ -7,7 +7,8 @@ use keybackup_protocol::{AccountId, EpochId, PersonaId};
 use rand08::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
 
-use super::json::{Unknown, decode, encode, writable};
+use super::json::{decode, encode, writable};
+use super::unknown::Unknown;
 use super::{
     Digest, KeyState, Keyring, Kind, Label, Name, RecordError, Rule, SealedRecord, WRITER, ordinal,
 };
@@ -178,7 +179,7 @@ impl Index {
             return Err(IndexError::NameTaken { name: name.clone(), by });
         }
         for (field, value) in &theirs.unknown {
-            merged.unknown.entry(field).or_insert_with(|| value.clone());
+            merged.unknown.entry(field.clone()).or_insert_with(|| value.clone());
         }
         merged.counter = merged.counter.max(theirs.counter);
         merged.keyring_version = merged.keyring_version.max(theirs.keyring_version);

@@ -45,9 +45,6 @@ where
     Option::deserialize(deserializer)
 }
 
-/// Fields that this program does not know, kept for who does.
-pub(super) type Unknown = serde_json::Map<String, serde_json::Value>;
-
 /// Refuses to rewrite what only newer programs may.
 pub(super) const fn writable(min_writer: u32) -> Result<(), RecordError> {
     if min_writer > WRITER { Err(RecordError::MinWriter { needed: min_writer }) } else { Ok(()) }

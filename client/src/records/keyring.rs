@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::json::{Unknown, decode, encode, writable};
+use super::json::{decode, encode, writable};
+use super::unknown::Unknown;
 use super::{RecordError, Rule, WRITER, ordinal};
 use crate::keys;
 use crate::seal::{Binding, object};

@@ -10,6 +10,7 @@ mod label;
 mod local_state;
 mod name;
 pub mod slot;
+mod unknown;
 
 #[cfg(test)]
 mod swaps;
