@@ -6,6 +6,7 @@ use http::header::{ALLOW, CONTENT_RANGE, HeaderMap, HeaderValue, RETRY_AFTER, WW
 use keybackup_protocol::api::code;
 use keybackup_protocol::limits;
 
+use crate::auth::opaque::OpaqueError;
 use crate::http::answer::{Answer, error_json};
 use crate::keyfile::KeyFileError;
 use crate::store::StoreError;
@@ -181,6 +182,16 @@ impl From<StoreError> for ApiError {
             StoreError::Quota => Self::Quota,
             StoreError::Full => Self::Full,
             failed => Self::Store(failed),
+        }
+    }
+}
+
+impl From<OpaqueError> for ApiError {
+    fn from(error: OpaqueError) -> Self {
+        match error {
+            OpaqueError::Malformed => Self::BadRequest("an OPAQUE message is malformed"),
+            OpaqueError::Refused => Self::LoginFailed,
+            OpaqueError::Failed(cause) => Self::Opaque(cause),
         }
     }
 }

@@ -2,19 +2,20 @@
 //! the password without ever learning it (OPAQUE, RFC 9807).
 //!
 //! From the outside in: [`cli`] parses the command line and [`config`] the settings; [`serve`]
-//! accepts connections; `http` refuses malformed requests and bounds the others; the router
-//! finds the handler; handlers speak to the [`store`] by its contract. `auth` and [`keyfile`]
-//! hold what is secret.
+//! accepts connections; [`http`] refuses malformed requests and bounds the others; the router
+//! finds the handler; handlers speak to the [`store`] by its contract. [`auth`] and [`keyfile`]
+//! hold what is secret. What parses a stranger's bytes first, `http::head` and `auth::opaque`, is
+//! public, so that the fuzz targets reach it.
 
 mod admin;
-mod auth;
+pub mod auth;
 pub mod cli;
 pub mod config;
 mod error;
 mod handlers;
 mod harden;
 mod health;
-mod http;
+pub mod http;
 pub mod keyfile;
 mod log;
 mod router;

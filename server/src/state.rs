@@ -60,7 +60,7 @@ impl Server {
             uploads: Pool::new(UPLOADS_KIB.0, UPLOADS_KIB.1),
             answers: AnswerMemory::new(ANSWERS_KIB.0, ANSWERS_KIB.1),
             downloads: Pool::new(DOWNLOADS.0, DOWNLOADS.1),
-            dummy: DummyRecord::new(),
+            dummy: DummyRecord::generate(),
             clock: Arc::new(system_clock),
         }
     }

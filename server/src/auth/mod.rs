@@ -2,7 +2,7 @@
 
 pub(crate) mod fresh;
 pub(crate) mod invite;
-pub(crate) mod opaque;
+pub mod opaque;
 pub(crate) mod session;
 pub(crate) mod ticket;
 pub(crate) mod token;

@@ -76,7 +76,7 @@ pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Ans
 fn blinded(request: &LoginStart) -> Result<Option<Blinded>, ApiError> {
     match (request.purpose, &request.registration_request) {
         (LoginPurpose::Session, None) => Ok(None),
-        (LoginPurpose::ChangePassword, Some(request)) => Blinded::parse(&request.0).map(Some),
+        (LoginPurpose::ChangePassword, Some(request)) => Ok(Some(Blinded::parse(&request.0)?)),
         _ => Err(ApiError::BadRequest("purpose and registration request don't fit")),
     }
 }

@@ -8,7 +8,7 @@
 use http::StatusCode;
 
 /// Largest head in bytes, request line and blank line included.
-pub(crate) const MAX_HEAD_BYTES: usize = 16 * 1024;
+pub const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Most header lines; hyper's own limit lies above.
 const MAX_HEADER_LINES: usize = 64;
 /// Methods that some route could have (RFC 9110 section 9, RFC 5789).
@@ -17,7 +17,7 @@ const METHODS: [&[u8]; 7] = [b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELET
 /// Why a head is refused. The connection is closed after the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum HeadError {
+pub enum HeadError {
     /// A bare LF or CR, or a NUL byte.
     #[error("lines of a request head end in CR LF and hold no NUL")]
     Line,
@@ -61,7 +61,7 @@ pub(crate) enum HeadError {
 
 impl HeadError {
     /// The status that answers it.
-    pub(crate) const fn status(self) -> StatusCode {
+    pub const fn status(self) -> StatusCode {
         match self {
             Self::Method => StatusCode::NOT_IMPLEMENTED,
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
@@ -75,7 +75,7 @@ impl HeadError {
 
 /// Looks for the end of a head in what has come so far, refusing bad line ends at once: a head
 /// of bare LFs has no end. Bytes before `scanned` were looked at by earlier calls.
-pub(crate) fn find_end(bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, HeadError> {
+pub fn find_end(bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, HeadError> {
     for at in *scanned..bytes.len() {
         match bytes[at] {
             0 => return Err(HeadError::Line),
@@ -92,7 +92,7 @@ pub(crate) fn find_end(bytes: &[u8], scanned: &mut usize) -> Result<Option<usize
 }
 
 /// Checks a whole head, blank line included, and returns the length of its body in bytes.
-pub(crate) fn check(head: &[u8]) -> Result<u64, HeadError> {
+pub fn check(head: &[u8]) -> Result<u64, HeadError> {
     if head.len() > MAX_HEAD_BYTES {
         return Err(HeadError::TooLarge);
     }

@@ -6,7 +6,7 @@ pub(crate) mod body;
 pub(crate) mod conditional;
 pub(crate) mod cors;
 pub(crate) mod guard;
-pub(crate) mod head;
+pub mod head;
 pub(crate) mod pace;
 pub(crate) mod peer;
 pub(crate) mod pool;
