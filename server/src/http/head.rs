@@ -182,7 +182,7 @@ struct Fields {
 impl Fields {
     fn take(&mut self, line: &[u8]) -> Result<(), HeadError> {
         let colon = line.iter().position(|&byte| byte == b':').ok_or(HeadError::Header)?;
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        let (name, value) = (&line[..colon], trimmed(&line[colon + 1..]));
         if name.is_empty() || !name.iter().all(|&byte| is_token(byte)) {
             return Err(HeadError::Header);
         }
@@ -217,6 +217,15 @@ impl Fields {
             (false, None) => Ok(0),
         }
     }
+}
+
+/// Without the white space that may stand around a value (RFC 9110 section 5.6.3): spaces and tabs.
+/// `trim_ascii` would also take a form feed away, which others refuse or keep.
+const fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// Digits only: `str::parse` would also take a plus sign. 18 of them can't overflow.

@@ -120,6 +120,9 @@ pub(crate) const MALFORMED: &[(&str, HeadError)] = &[
     ("GET / HTTP/1.1\r\nHost: x\r\nA(b: c\r\n\r\n", HeadError::Header),
     ("GET / HTTP/1.1\r\nHost: x\r\nÄ: c\r\n\r\n", HeadError::Header),
     ("GET / HTTP/1.1\r\nHost: x\r\nA: b\u{1}\r\n\r\n", HeadError::Header),
+    ("GET / HTTP/1.1\r\nHost: x\r\nA: b\u{c}\r\n\r\n", HeadError::Header),
+    ("GET / HTTP/1.1\r\nHost: \u{c}x\r\n\r\n", HeadError::Header),
+    ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\u{c}\r\n\r\n", HeadError::Header),
     // Host.
     ("GET / HTTP/1.1\r\n\r\n", HeadError::Host),
     ("GET / HTTP/1.1\r\nA: b\r\n\r\n", HeadError::Host),
