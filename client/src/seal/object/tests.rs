@@ -84,10 +84,10 @@ fn a_shape_is_seen_without_the_key() {
     assert_eq!(with(1, 1), Some(OpenError::WrongType { expected, found }));
     assert!(matches!(with(2, 1), Some(OpenError::WrongKeyId { .. })));
     assert_eq!(shape(&slot[..HEAD_LEN - 1]), Some(OpenError::TooShort));
-    assert_eq!(shape(&slot[..BODY_AT + TAG_LEN - 1]), Some(OpenError::TooShort));
-    for length in [BODY_AT + TAG_LEN, slot.len() - 1] {
-        assert_eq!(shape(&slot[..length]), Some(OpenError::Padding), "{length} bytes");
+    for length in [BODY_AT + TAG_LEN - 1, BODY_AT + TAG_LEN] {
+        assert_eq!(shape(&slot[..length]), Some(OpenError::TooShort), "{length} bytes");
     }
+    assert_eq!(shape(&slot[..slot.len() - 1]), Some(OpenError::Padding));
     assert_eq!(shape(&[&slot[..], &[0; 1024]].concat()), Some(OpenError::Padding));
 
     let label_key = keys::label_key(&keys::persona_key(&vault(1), PersonaId::from_bytes([1; 16])));
