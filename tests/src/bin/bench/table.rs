@@ -83,13 +83,13 @@ pub(crate) fn loads(seconds: u64, rounds: u32, loads: &Loads) -> String {
 pub(crate) fn figures(figures: &[Figure]) -> String {
     let mut text = "| figure | wanted | measured | |\n|---|---|---|---|\n".to_owned();
     for figure in figures {
-        let Figure { what, unit, wanted, measured: Some(measured) } = figure else { continue };
+        let Figure { what, unit, wanted, measured: Some(measured), met } = figure else { continue };
         let wanted = match wanted {
             Wanted::AtMost(most) => format!("≤ {most}"),
             Wanted::AtLeast(least) => format!("≥ {least}"),
         };
         let measured = digits(*measured);
-        let verdict = match figure.is_met() {
+        let verdict = match met {
             Some(true) => "met",
             _ => "**short**",
         };

@@ -8,6 +8,7 @@ use std::time::Instant;
 use keybackup_protocol::routes;
 use keybackup_tests::port::Port;
 use keybackup_tests::process::Running;
+use rustix::process::Signal;
 
 use super::accounts::Account;
 use super::connection::{Connection, request};
@@ -96,17 +97,29 @@ pub(crate) fn nginx(drive: Drive<'_>, directory: &Path, bytes: &[u8]) -> Result<
     std::fs::write(&configuration, text).at(&configuration)?;
     let mut nginx = Command::new("nginx");
     nginx.arg("-e").arg("stderr").arg("-c").arg(&configuration).arg("-p").arg(directory);
-    let server = Running::spawn(&mut nginx, b"");
+    let server = Nginx(Running::spawn(&mut nginx, b""));
+    let running = &server.0;
     // It listens before it starts them.
-    let workers = server.stderr.wait_for(|log| log.contains("start worker process ").then_some(()));
-    if workers.is_none() {
-        let said = server.stderr.text();
+    let begun = running.stderr.wait_for(|log| log.contains("start worker process ").then_some(()));
+    if begun.is_none() {
+        let said = running.stderr.text();
         return Err(Failure::Ended { what: "nginx".to_owned(), code: 1, said });
     }
-    let mut pids = vec![server.pid()];
     Connection::open(&port.address(), NGINX)?.exchange(&request("GET /blob", &[], b""))?;
-    pids.extend(children(server.pid()));
+    let mut pids = vec![running.pid()];
+    pids.extend(children(running.pid()));
     gets(Drive { pids: &pids, ..drive }, NGINX, &port.address(), "/blob", &[])
+}
+
+/// A running nginx. Killed, it would leave its workers behind: it is asked to end.
+struct Nginx(Running);
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        self.0.signal(Signal::TERM);
+        // After that it is killed, workers or not.
+        self.0.ends_within(keybackup_tests::PATIENCE);
+    }
 }
 
 /// The processes that a process has started.
