@@ -9,7 +9,7 @@ say() { printf '\n== %s\n' "$*" >&2; }
 
 # program:package — what the tests start besides our own binaries.
 needs=(cc:gcc python3:python3 node:nodejs npm:npm unzip:unzip bsdtar:libarchive-tools strace:strace
-  mkfs.ext4:e2fsprogs setsid:util-linux mount:mount)
+  mkfs.ext4:e2fsprogs setsid:util-linux mount:mount c++:g++)
 missing=()
 for need in "${needs[@]}"; do
   command -v "${need%%:*}" >/dev/null || [ -x "/usr/sbin/${need%%:*}" ] || missing+=("${need##*:}")
@@ -62,4 +62,21 @@ else
   # No process of its own for each test, and no heavy one alone: one after the other they still
   # don't disturb each other. Building nextest here would take longer than that costs.
   cargo test --locked --profile ci --workspace --no-fail-fast -- --test-threads=1
+fi
+
+# Half a minute a target, on what the committed corpora begin with; the tests above have run these
+# without a fuzzer already. A campaign is longer: CONTRIBUTING.md.
+say "fuzzing"
+nightly=${FUZZ_TOOLCHAIN:-nightly}
+if ! rustc "+$nightly" --version >/dev/null 2>&1; then
+  rustup toolchain install "$nightly" --profile minimal || true
+fi
+if rustc "+$nightly" --version >/dev/null 2>&1; then
+  cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-fuzz
+  tests/fuzz/campaign.sh --seconds 30
+elif [ -n "${CI:-}" ] && [ "$CI" != false ]; then
+  echo "fuzzing needs a nightly toolchain, and rustup can't install one: set FUZZ_TOOLCHAIN" >&2
+  exit 1
+else
+  echo "not run: fuzzing: there is no nightly toolchain" >&2
 fi

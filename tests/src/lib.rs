@@ -1,6 +1,6 @@
 //! The harness: both programs started for real on free ports, devices with a HOME of their own,
 //! persona trees, proxies that record, cut and lie, and a terminal to answer prompts on. Nothing
-//! here sleeps: it waits on events, with deadlines.
+//! here sleeps: it waits on events, with deadlines. And what the fuzz targets do.
 
 #![expect(
     clippy::missing_panics_doc,
@@ -10,6 +10,7 @@
 pub mod cheap;
 pub mod device;
 pub mod disk;
+pub mod fuzz;
 pub mod http;
 pub mod impostor;
 pub mod middleman;

@@ -6,6 +6,7 @@ mod big;
 mod conflicts;
 mod errors;
 mod faults;
+mod fuzz;
 mod guards;
 mod impostors;
 mod independent;
