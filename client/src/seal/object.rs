@@ -167,15 +167,15 @@ pub fn check_shape(
     if found_id != expected_id {
         return Err(OpenError::WrongKeyId { expected: expected_id, found: found_id });
     }
+    if sealed.len() > max_object_bytes(expected_type) {
+        return Err(OpenError::TooLong);
+    }
     let plaintext_bytes = sealed.len().checked_sub(BODY_AT + TAG_LEN);
     let plaintext_bytes =
         plaintext_bytes.filter(|bytes| *bytes >= LENGTH_LEN).ok_or(OpenError::TooShort)?;
     // A padded length is its own padded length, and no other is.
     if object_plaintext_bytes(expected_type, plaintext_bytes) != Some(plaintext_bytes) {
         return Err(OpenError::Padding);
-    }
-    if sealed.len() > max_object_bytes(expected_type) {
-        return Err(OpenError::TooLong);
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ const MAX_LOCAL_BYTES: usize = 512 * 1024 * 1024;
 /// Above 2⁶², where rounding up could overflow. Nothing here comes near.
 pub const fn padme(bytes: u64) -> u64 {
     assert!(bytes <= 1 << 62, "no length here is that long");
-    if bytes < 2 {
+    if bytes <= 1 {
         return bytes;
     }
     let exponent = bytes.ilog2();
@@ -44,7 +44,7 @@ pub const fn padme(bytes: u64) -> u64 {
 /// Length of a blob's plaintext, padding and trailer included, for a zip of `zip_bytes`.
 pub const fn blob_plaintext_bytes(zip_bytes: u64) -> u64 {
     let padded = padme(zip_bytes + TRAILER_BYTES);
-    if padded < LEAST_BLOB_PLAINTEXT_BYTES { LEAST_BLOB_PLAINTEXT_BYTES } else { padded }
+    if padded <= LEAST_BLOB_PLAINTEXT_BYTES { LEAST_BLOB_PLAINTEXT_BYTES } else { padded }
 }
 
 /// Length of a whole blob, header and tags included, for a zip of `zip_bytes`.

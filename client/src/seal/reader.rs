@@ -193,3 +193,18 @@ impl<R: Read + Seek> Seek for BlobReader<R> {
         Ok(self.position)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_that_no_blob_has_is_told_from_one_that_ended_early() {
+        assert!(matches!(length_error(0), BlobError::Truncated));
+        assert!(matches!(length_error(blob_bytes(0) - 1), BlobError::Truncated));
+        for odd in [blob_bytes(0), blob_bytes(0) + 1, MAX_BLOB_BYTES] {
+            assert!(matches!(length_error(odd), BlobError::Padding), "{odd}");
+        }
+        assert!(matches!(length_error(MAX_BLOB_BYTES + 1), BlobError::TooLong));
+    }
+}

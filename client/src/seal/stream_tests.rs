@@ -1,5 +1,6 @@
 //! Blobs, written and read: sizes around the borders of chunks, every way to damage one.
 
+use std::cell::Cell;
 use std::io::{self, Cursor, Read as _, Seek as _, SeekFrom, Write as _};
 
 use keybackup_protocol::{AccountId, KeyId, PersonaId};
@@ -237,6 +238,24 @@ fn padding_has_one_form() {
     let (blob, header) = seal_raw(&[first, last]);
     let sparse = BlobReader::open_sparse(Cursor::new(&blob), &key(7), &header.to_bytes());
     assert!(matches!(sparse.err(), Some(BlobError::Padding)));
+    first[CHUNK_BYTES - 1] = 0;
+    let refused = |chunks: &[&[u8]]| {
+        let (opened, verified) = padding(chunks);
+        let padding = matches!(opened, Err(BlobError::Padding));
+        padding && matches!(verified, Err(BlobError::Padding))
+    };
+    assert!(refused(&[first, last]), "the second chunk alone is dirty");
+    // The very first byte of the padding, where the eight bytes lie that end a chunk.
+    (first[CHUNK_BYTES - 7], last[0]) = (1, 0);
+    assert!(refused(&[first, last]), "the first byte of the padding is dirty");
+    // A last chunk that is full.
+    let mut full = plaintext(2 * CHUNK_BYTES as u64 - 108, 2 * CHUNK_BYTES as u64);
+    full[2 * CHUNK_BYTES - 9] = 1;
+    let (first, last) = full.split_at(CHUNK_BYTES);
+    assert!(refused(&[first, last]), "the last byte of the padding is dirty");
+    let (blob, header) = seal_raw(&[first, last]);
+    let sparse = BlobReader::open_sparse(Cursor::new(&blob), &key(7), &header.to_bytes());
+    assert!(matches!(sparse.err(), Some(BlobError::Padding)));
 }
 
 /// Holds rule 12.
@@ -309,6 +328,61 @@ fn a_failing_disk_is_not_a_damaged_blob() {
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
 }
 
+/// Bytes whose seeks are counted.
+struct Far<'a> {
+    bytes: Cursor<Vec<u8>>,
+    seeks: &'a Cell<usize>,
+}
+
+impl io::Read for Far<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(out)
+    }
+}
+
+impl io::Seek for Far<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.seeks.set(self.seeks.get() + 1);
+        self.bytes.seek(to)
+    }
+}
+
+#[test]
+fn reading_on_costs_no_seek() {
+    let (blob, sealed) = seal(&random(4 * CHUNK_BYTES));
+    let seeks = Cell::new(0);
+    let far = Far { bytes: Cursor::new(blob), seeks: &seeks };
+    let mut reader = BlobReader::open(far, &key(7), &sealed.header.to_bytes()).expect("it opens");
+    seeks.set(0);
+    assert_eq!(io::copy(&mut reader, &mut io::sink()).expect("it reads"), sealed.zip_bytes);
+    assert_eq!(seeks.get(), 1, "back to the first chunk");
+}
+
+#[test]
+fn a_failing_source_is_not_a_damaged_blob() {
+    /// Fails once, behind the header, and then goes on.
+    struct Once<'a> {
+        bytes: &'a [u8],
+        error: Option<io::ErrorKind>,
+    }
+    impl io::Read for Once<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            match self.error.take_if(|_| !self.bytes.starts_with(b"KEYBKUP")) {
+                Some(error) => Err(error.into()),
+                None => self.bytes.read(out),
+            }
+        }
+    }
+    let (blob, sealed) = seal(b"a small zip");
+    let verify = |error| {
+        let once = Once { bytes: &blob, error: Some(error) };
+        verify_blob(once, &key(7), &sealed.header.to_bytes())
+    };
+    assert_eq!(verify(io::ErrorKind::Interrupted).expect("it is read again"), sealed);
+    let error = verify(io::ErrorKind::TimedOut).expect_err("it is not read again");
+    assert!(matches!(error, BlobError::Io(io) if io.kind() == io::ErrorKind::TimedOut));
+}
+
 #[test]
 fn seeking_is_that_of_a_file() {
     let zip = random(2 * CHUNK_BYTES + 100);
@@ -321,6 +395,9 @@ fn seeking_is_that_of_a_file() {
     assert_eq!(tail, zip[zip.len() - 10..]);
     assert_eq!(reader.seek(SeekFrom::End(50)).expect("beyond the end"), zip.len() as u64 + 50);
     assert_eq!(reader.read(&mut [0; 8]).expect("the end"), 0);
+    assert_eq!(reader.seek(SeekFrom::Start(1 << 50)).expect("far beyond"), 1 << 50);
+    assert_eq!(reader.read(&mut [0; 8]).expect("the end"), 0);
+    reader.seek(SeekFrom::End(50)).expect("back");
     let error = reader.seek(SeekFrom::Current(-200_000)).expect_err("before it");
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     assert_eq!(reader.stream_position().expect("it stands"), zip.len() as u64 + 50);

@@ -54,10 +54,9 @@ struct Plaintext {
     bytes: u64,
     /// Just behind the last byte that is not zero, the last eight bytes aside.
     content_bytes: u64,
-    /// The last eight bytes so far.
+    /// The last eight bytes of the chunk before. A chunk with fewer has none: no blob whose length
+    /// is of the format ends in one.
     trailer: Option<[u8; 8]>,
-    /// Whether a chunk ended within the eight bytes: then the length is none of the format.
-    straddled: bool,
 }
 
 impl Plaintext {
@@ -73,8 +72,6 @@ impl Plaintext {
                 self.content_bytes = self.bytes + index as u64 + 1;
             }
             self.trailer = Some(*trailer);
-        } else {
-            self.straddled = true;
         }
         self.bytes += chunk.len() as u64;
     }
@@ -82,8 +79,7 @@ impl Plaintext {
     fn zip_bytes(&self) -> Result<u64, BlobError> {
         let zip_bytes = self.trailer.map(u64::from_be_bytes).ok_or(BlobError::Padding)?;
         let room = self.bytes - TRAILER_BYTES;
-        let sound = !self.straddled
-            && zip_bytes <= room
+        let sound = zip_bytes <= room
             && self.content_bytes <= zip_bytes
             && blob_plaintext_bytes(zip_bytes) == self.bytes;
         if sound { Ok(zip_bytes) } else { Err(BlobError::Padding) }
@@ -93,7 +89,7 @@ impl Plaintext {
 /// Reads until `buffer` is full or nothing more comes.
 fn fill(inner: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
-    while filled < buffer.len() {
+    while !buffer[filled..].is_empty() {
         match inner.read(&mut buffer[filled..]) {
             Ok(0) => break,
             Ok(count) => filled += count,

@@ -111,7 +111,8 @@ impl<W: Write> BlobWriter<W> {
 impl<W: Write> Write for BlobWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let zip_bytes = self.zip_bytes.saturating_add(bytes.len() as u64);
-        if zip_bytes > MAX_BLOB_BYTES || blob_bytes(zip_bytes) > MAX_BLOB_BYTES {
+        // A zip as long as a blob may be is too long already; beyond, the sum would overflow.
+        if blob_bytes(zip_bytes.min(MAX_BLOB_BYTES)) > MAX_BLOB_BYTES {
             return Err(BlobError::TooLong.into());
         }
         let count = self.put(bytes)?;
@@ -122,5 +123,55 @@ impl<W: Write> Write for BlobWriter<W> {
     /// Flushes what has been sealed; a chunk that is not full waits.
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keybackup_protocol::{KeyId, PersonaId};
+    use rand08::rngs::OsRng;
+
+    use super::*;
+    use crate::secret::DerivedKey;
+
+    fn writer<W: Write>(out: W) -> BlobWriter<W> {
+        let secret = DerivedKey::init_with(|key| key.fill(7));
+        let key =
+            PersonaKey::new(KeyId::from_bytes([2; 8]), PersonaId::from_bytes([3; 16]), secret);
+        let account = AccountId::from_bytes([1; 16]);
+        BlobWriter::create(&mut OsRng, &key, BlobType::Directory, account, 5, out)
+            .expect("memory takes it")
+    }
+
+    #[test]
+    fn a_zip_that_no_blob_can_hold_is_refused_before_it_is_sealed() {
+        // Padding goes in steps of 2^33 there, and the last one below the limit leaves room.
+        let longest = blob_plaintext_bytes(MAX_BLOB_BYTES - (1 << 34)) - TRAILER_BYTES;
+        assert!(blob_bytes(longest) <= MAX_BLOB_BYTES && blob_bytes(longest + 1) > MAX_BLOB_BYTES);
+        for (before, fits) in [
+            (longest - 1, true),
+            (longest, false),
+            (MAX_BLOB_BYTES, false),
+            (u64::MAX - 1, false),
+            (u64::MAX, false),
+        ] {
+            let mut writer = writer(Vec::new());
+            writer.zip_bytes = before;
+            match writer.write(b"x") {
+                Ok(count) => assert!(fits && count == 1, "{before}"),
+                Err(error) => {
+                    assert!(!fits && error.kind() == io::ErrorKind::FileTooLarge, "{before}");
+                }
+            }
+            assert_eq!(writer.filled, usize::from(fits), "{before}");
+        }
+    }
+
+    #[test]
+    fn a_flush_goes_through() {
+        let mut writer = writer(io::BufWriter::with_capacity(1024, Vec::new()));
+        assert_eq!(writer.out.get_ref().len(), 0);
+        writer.flush().expect("memory takes it");
+        assert_eq!(writer.out.get_ref().len(), Header::LEN);
     }
 }

@@ -40,6 +40,10 @@ fn opens_and_keeps_what_it_does_not_know() {
     assert_eq!(keyring.active().id(), KeyId::from_bytes([1; 8]));
     let (old, state) = keyring.find(KeyId::from_bytes([2; 8])).expect("it is there");
     assert_eq!((old.expose(), state), (&[2; 32], KeyState::OpenOnly));
+    let persona = PersonaId::from_bytes([5; 16]);
+    let of_old = keyring.persona_key(old.id(), persona).expect("the key is there");
+    assert_eq!(of_old.expose(), keys::persona_key(old, persona).expose());
+    assert!(keyring.persona_key(KeyId::from_bytes([9; 8]), persona).is_none());
     let sealed = keyring.seal(&mut OsRng, &root(), ACCOUNT, EPOCH).expect("it may be written");
     let binding = Binding::keyring(ACCOUNT, EPOCH, 7);
     let json = object::open(&keys::keyring_key(&root()), &binding, &sealed).expect("it opens");

@@ -52,6 +52,7 @@ fn each_fault_has_its_error_in_the_order_of_the_checks() {
     assert!(matches!(wrong_key, Some(OpenError::WrongKeyId { .. })));
     let longest = max_object_bytes(ObjectType::Index);
     assert_eq!(fault(&|sealed| sealed.resize(longest + 1, 0)), Some(OpenError::TooLong));
+    assert_eq!(fault(&|sealed| sealed.resize(longest, 0)), Some(OpenError::Damaged));
     assert_eq!(fault(&|sealed| sealed[10] ^= 1), Some(OpenError::Commitment), "the nonce");
     assert_eq!(fault(&|sealed| sealed[HEAD_LEN] ^= 1), Some(OpenError::Commitment));
     assert_eq!(fault(&|sealed| sealed[BODY_AT] ^= 1), Some(OpenError::Damaged));
@@ -95,6 +96,9 @@ fn a_shape_is_seen_without_the_key() {
     let longest = longest.expect("it fits");
     let shape = |sealed: &[u8]| check_shape(sealed, ObjectType::Label, label_key.key_id()).err();
     assert_eq!(shape(&longest), None);
+    let most = max_object_bytes(ObjectType::Label);
+    let odd = [&longest[..], &vec![0; most - longest.len()]].concat();
+    assert_eq!(shape(&odd), Some(OpenError::Padding));
     assert_eq!(shape(&[&longest[..], &[0; 1024]].concat()), Some(OpenError::TooLong));
 }
 
@@ -135,6 +139,9 @@ fn what_does_not_fit_is_not_sealed() {
     );
     assert!(seal(&mut OsRng, &label, &binding, &vec![b' '; 63 * 1024 - 4]).is_ok());
     assert!(seal(&mut OsRng, &label, &binding, &vec![b' '; 63 * 1024 - 3]).is_err());
+    // What stays on the device may be far larger than what a server takes.
+    let local = keys::local_state_key(&vault(1));
+    assert!(seal(&mut OsRng, &local, &binding, &vec![b' '; 2 * 1024 * 1024]).is_ok());
 }
 
 /// The whole construction once more, from the text of FORMAT.md.
