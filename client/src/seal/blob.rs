@@ -89,3 +89,25 @@ impl From<BlobError> for io::Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_keep_their_kind_on_the_way_through_io() {
+        let of_io = |kind: io::ErrorKind| BlobError::from(io::Error::from(kind));
+        assert!(matches!(of_io(io::ErrorKind::UnexpectedEof), BlobError::Truncated));
+        assert!(matches!(of_io(io::ErrorKind::StorageFull), BlobError::Io(_)));
+        for (error, kind) in [
+            (of_io(io::ErrorKind::StorageFull), io::ErrorKind::StorageFull),
+            (BlobError::TooLong, io::ErrorKind::FileTooLarge),
+            (BlobError::Truncated, io::ErrorKind::UnexpectedEof),
+            (BlobError::Padding, io::ErrorKind::InvalidData),
+        ] {
+            assert_eq!(io::Error::from(error).kind(), kind);
+        }
+        let inside = io::Error::from(BlobError::Padding).downcast::<BlobError>();
+        assert!(matches!(inside, Ok(BlobError::Padding)));
+    }
+}

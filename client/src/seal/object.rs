@@ -16,6 +16,8 @@ const COMMITMENT_LEN: usize = 32;
 const HEAD_LEN: usize = 1 + 1 + KeyId::LEN + NONCE_LEN;
 /// Where the ciphertext begins.
 const BODY_AT: usize = HEAD_LEN + COMMITMENT_LEN;
+/// What an object is longer than its padded plaintext.
+const AROUND_LEN: usize = BODY_AT + TAG_LEN;
 /// Before the JSON: its length.
 const LENGTH_LEN: usize = 4;
 
@@ -170,7 +172,7 @@ pub fn check_shape(
     if sealed.len() > max_object_bytes(expected_type) {
         return Err(OpenError::TooLong);
     }
-    let plaintext_bytes = sealed.len().checked_sub(BODY_AT + TAG_LEN);
+    let plaintext_bytes = sealed.len().checked_sub(AROUND_LEN);
     let plaintext_bytes =
         plaintext_bytes.filter(|bytes| *bytes >= LENGTH_LEN).ok_or(OpenError::TooShort)?;
     // A padded length is its own padded length, and no other is.
@@ -193,7 +195,7 @@ pub fn seal(
         .len()
         .checked_add(LENGTH_LEN)
         .and_then(|bytes| object_plaintext_bytes(object_type, bytes))
-        .filter(|bytes| BODY_AT + bytes + TAG_LEN <= max_object_bytes(object_type))
+        .filter(|bytes| AROUND_LEN + bytes <= max_object_bytes(object_type))
         .ok_or(too_long)?;
     let json_bytes = u32::try_from(json.len()).map_err(|_| too_long)?;
 
@@ -206,7 +208,7 @@ pub fn seal(
     let keys = ObjectKeys::derive(key, nonce);
 
     // The plaintext is written where the ciphertext will be, in room that will not grow.
-    let mut sealed = Vec::with_capacity(BODY_AT + plaintext_bytes + TAG_LEN);
+    let mut sealed = Vec::with_capacity(AROUND_LEN + plaintext_bytes);
     sealed.extend_from_slice(&head);
     sealed.extend_from_slice(keys.commitment());
     sealed.extend_from_slice(&json_bytes.to_be_bytes());
@@ -224,7 +226,7 @@ pub fn open(
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
     let expected = key.object_type();
-    if sealed.len() < BODY_AT + TAG_LEN + LENGTH_LEN {
+    if sealed.len() < AROUND_LEN + LENGTH_LEN {
         return Err(OpenError::TooShort);
     }
     let (found, key_id) = self::head(sealed)?;

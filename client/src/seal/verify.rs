@@ -78,8 +78,7 @@ impl Plaintext {
 
     fn zip_bytes(&self) -> Result<u64, BlobError> {
         let zip_bytes = self.trailer.map(u64::from_be_bytes).ok_or(BlobError::Padding)?;
-        let room = self.bytes - TRAILER_BYTES;
-        let sound = zip_bytes <= room
+        let sound = zip_bytes <= self.bytes
             && self.content_bytes <= zip_bytes
             && blob_plaintext_bytes(zip_bytes) == self.bytes;
         if sound { Ok(zip_bytes) } else { Err(BlobError::Padding) }
