@@ -322,3 +322,6 @@ fn credentials(session: &profile::Session) -> Option<(Token, RootKey)> {
     let token = Token::parse(session.token.as_str().to_owned()).ok()?;
     Some((token, RootKey::from_slice(&session.root[..])?))
 }
+
+#[cfg(test)]
+mod tests;
