@@ -51,3 +51,30 @@ pub fn open(
     super::ordinal(generation)?;
     Ok(root.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use rand08::rngs::OsRng;
+
+    use super::*;
+    use crate::keys::{password_slot_key, recovery_slot_key};
+    use crate::seal::OpenError;
+    use crate::secret::{ExportKey, Phrase};
+
+    #[test]
+    fn a_recovery_slot_is_told_without_its_phrase() {
+        let (account, epoch) = (AccountId::from_bytes([1; 16]), EpochId::from_bytes([2; 16]));
+        let root = RootKey::generate(&mut OsRng);
+        let sealed = |key, generation| seal(&mut OsRng, &key, account, epoch, generation, &root);
+        let phrase = Phrase::generate(&mut OsRng);
+        let slot = sealed(recovery_slot_key(&phrase), 1).expect("it fits");
+        assert!(check_recovery(&slot).is_ok());
+        let cut = check_recovery(&slot[..slot.len() - 1]).err();
+        assert!(matches!(cut, Some(RecordError::Open(OpenError::Padding))));
+        let other = sealed(password_slot_key(&ExportKey::generate(&mut OsRng)), 1).expect("fits");
+        let other = check_recovery(&other).err();
+        assert!(matches!(other, Some(RecordError::Open(OpenError::WrongType { .. }))));
+        let zero = sealed(recovery_slot_key(&phrase), 0).err();
+        assert!(matches!(zero, Some(RecordError::Rule(super::super::Rule::Range))));
+    }
+}
