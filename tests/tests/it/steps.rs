@@ -206,7 +206,7 @@ fn a_zip_that_is_stopped_at_every_step_is_whole_or_not_there() {
 /// For strace: Ctrl-C at the `nth` call of this name. A thread of its own handles the signal, so
 /// this call and the next ones take long enough for it.
 fn interrupt_at(call: &str, nth: u32) -> String {
-    format!("inject=?{call}:signal=INT:delay_exit=300000:when={nth}+")
+    format!("inject=?{call}:signal=INT:delay_exit=1000000:when={nth}+")
 }
 
 fn asides(path: &Path) -> Vec<std::path::PathBuf> {
