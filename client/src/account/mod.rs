@@ -41,7 +41,9 @@ impl Grant {
 /// How often a last step is sent; the server takes the same bytes again as the same step.
 const FINISH_TRIES: u32 = 3;
 
-/// Sends a last step until it is answered, a few times: a lost answer is asked for again.
+/// Sends a last step until it is answered, a few times: a lost answer is asked for again. Once one
+/// was lost only a success is sure: what refuses the same bytes later (a ticket that is over by
+/// then) tells nothing of what became of them before.
 fn see_through<T>(
     mut send: impl FnMut() -> Result<T, RemoteError>,
     in_doubt: impl Fn(RemoteError) -> AccountError,
@@ -51,11 +53,7 @@ fn see_through<T>(
         match send() {
             Ok(answer) => return Ok(answer),
             Err(error) if error.leaves_doubt() && tries < FINISH_TRIES => {}
-            Err(error) if error.leaves_doubt() => return Err(in_doubt(error)),
-            // A server that is gone after a first try in doubt leaves it in doubt.
-            Err(error @ RemoteError::Unreachable { .. }) if tries > 1 => {
-                return Err(in_doubt(error));
-            }
+            Err(error) if error.leaves_doubt() || tries > 1 => return Err(in_doubt(error)),
             Err(error) => return Err(error.into()),
         }
         tries += 1;

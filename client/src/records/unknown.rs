@@ -12,8 +12,8 @@ use serde_json::Number;
 /// Unknown fields of an object.
 pub(super) type Unknown = BTreeMap<String, Json>;
 
-/// Any JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Any JSON. A newer program may keep secrets in it, so it doesn't print itself.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub(super) enum Json {
     Null,
@@ -22,6 +22,12 @@ pub(super) enum Json {
     Text(String),
     List(Vec<Self>),
     Object(BTreeMap<String, Self>),
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Json(..)")
+    }
 }
 
 impl<'de> Deserialize<'de> for Json {
@@ -88,6 +94,13 @@ impl<'de> Visitor<'de> for AnyJson {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Holds rule 34.
+    #[test]
+    fn what_is_unknown_is_not_printed() {
+        let read: Unknown = serde_json::from_str(r#"{"a":{"b":["secret"]}}"#).expect("JSON");
+        assert_eq!(format!("{read:?}"), r#"{"a": Json(..)}"#);
+    }
 
     #[test]
     fn any_json_comes_back_as_it_was() {

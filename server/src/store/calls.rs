@@ -16,7 +16,6 @@ use super::sql::{
     accounts, attempts, commit, devices, invites, passwords, personas, quota, sessions, starts,
     uploads,
 };
-use super::tx::Tx;
 use super::{
     Blob, BlobSource, Commit, CommitBytes, Credential, FinishedLogin, Invite, InviteTag,
     LoginMaterial, NewAccount, NewAttempt, NewRegistration, NewUpload, PartWriter, PasswordChange,
@@ -38,7 +37,7 @@ impl Store for SqlStore {
 
     async fn open_attempt(&self, attempt: NewAttempt) -> Result<Option<Credential>, StoreError> {
         let limits = self.0.limits;
-        self.0.writer.run(move |tx| attempts::open_login(tx, &attempt, &limits)).await
+        self.0.writer.run(move |tx| counted(attempts::open_login(tx, &attempt, &limits))).await?
     }
 
     async fn finish_login(&self, login: FinishedLogin) -> Result<LoginMaterial, StoreError> {
@@ -60,18 +59,10 @@ impl Store for SqlStore {
 
     async fn open_registration(&self, registration: NewRegistration) -> Result<(), StoreError> {
         let limits = self.0.limits;
-        let opened = move |tx: &mut Tx<'_>| {
-            starts::count(tx, &registration.network.0, registration.now, &limits)?;
-            // Nothing was written after the count when it is refused, and the count stays: else
-            // asking which addresses are taken would cost nothing.
-            match attempts::open_registration(tx, &registration, &limits) {
-                Err(error) if is_certain(&error) && !matches!(error, StoreError::Full) => {
-                    Ok(Err(error))
-                }
-                other => other.map(Ok),
-            }
-        };
-        self.0.writer.run(opened).await?
+        self.0
+            .writer
+            .run(move |tx| counted(attempts::open_registration(tx, &registration, &limits)))
+            .await?
     }
 
     async fn register(&self, account: NewAccount) -> Result<(), StoreError> {
@@ -331,6 +322,17 @@ impl SqlStore {
                 Ok(version)
             })
             .await
+    }
+}
+
+/// Keeps what was counted before a refusal: else guessing at an address whose attempts are used up,
+/// and asking which ones are taken, would cost a network nothing. Nothing else was written by then.
+fn counted<T>(opened: Result<T, StoreError>) -> Result<Result<T, StoreError>, StoreError> {
+    match opened {
+        Err(
+            refused @ (StoreError::TooMany { .. } | StoreError::Taken | StoreError::InviteRefused),
+        ) => Ok(Err(refused)),
+        other => other.map(Ok),
     }
 }
 

@@ -161,6 +161,20 @@ async fn refused_registrations_count() {
 
 /// Holds rule 25.
 #[tokio::test]
+async fn guesses_beyond_an_addresss_attempts_count_for_the_network() {
+    let server = Running::with(|config| {
+        config.store_limits.attempts_per_hour = 1;
+        config.store_limits.starts_per_hour = 3;
+    })
+    .await;
+    for status in [200, 429, 429] {
+        assert_eq!(server.login_start(EMAIL, "guess").await.0.status, status);
+    }
+    assert_eq!(server.login_start("other@example.org", "guess").await.0.status, 429, "used up");
+}
+
+/// Holds rule 25.
+#[tokio::test]
 async fn a_trusted_proxy_says_who_is_behind_it() {
     let start = async |server: &Running, from: &str| {
         let request = serde_json::json!({

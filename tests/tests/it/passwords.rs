@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use keybackup_tests::terminal::Terminal;
 use keybackup_tests::trace::can_trace;
-use keybackup_tests::{Device, Middleman, Output, PASSWORD, Reply, Server, Tree, tree};
+use keybackup_tests::{Device, Middleman, Output, PASSWORD, Reply, Response, Server, Tree, tree};
 
 const EMAIL: &str = "alice@example.org";
 const NEW: &str = "another quite good passphrase";
@@ -90,6 +90,76 @@ fn a_lost_answer_is_asked_for_again() {
     assert!(doubt.error()["hint"].as_str().expect("a hint").contains("keybackup login"), "{doubt}");
     middleman.honest();
     device.login(EMAIL, PASSWORD).expect(0);
+}
+
+/// What refuses the same bytes after a lost answer does not say that they changed nothing.
+///
+/// Holds rule 30.
+#[test]
+fn a_refusal_after_a_lost_answer_leaves_doubt() {
+    let server = Server::start();
+    let middleman = Middleman::start(&server.url);
+    let device = Device::registered(&middleman.url, EMAIL);
+    let (mut current, mut next) = (PASSWORD, NEW);
+    for (status, code) in [(401, "login_failed"), (409, "stale"), (429, "too_many")] {
+        let count = AtomicU32::new(0);
+        middleman.set(move |request, upstream| {
+            if request.method != "PUT" || request.path() != "/password" {
+                return Reply::Answer(upstream.ask(request));
+            }
+            if count.fetch_add(1, Ordering::Relaxed) > 0 {
+                return Reply::Answer(Response::error(status, code));
+            }
+            upstream.ask(request);
+            Reply::Raw(Vec::new())
+        });
+        let doubt = change(&device, current, next).expect(13);
+        let message = doubt.error()["message"].as_str().expect("a text").to_owned();
+        assert!(message.contains("the old one or the new one"), "{code}: {doubt}");
+        middleman.honest();
+        std::mem::swap(&mut current, &mut next);
+        device.login(EMAIL, current).expect(0);
+    }
+}
+
+/// Times and counts that nobody could mean are told, and end nothing.
+///
+/// Holds rule 21.
+#[test]
+fn what_a_server_says_of_sessions_and_account_is_only_shown() {
+    let server = Server::start();
+    let middleman = Middleman::start(&server.url);
+    let device = Device::registered(&middleman.url, EMAIL);
+    for time in [i64::MIN, -1, 0, i64::MAX] {
+        middleman.alter(move |request, response| {
+            let path = request.path();
+            if path != "/sessions" && path != "/account" {
+                return;
+            }
+            let mut answer = response.json();
+            if request.method == "DELETE" {
+                answer["ended"] = u64::MAX.into();
+            }
+            if let Some(sessions) = answer["sessions"].as_array_mut() {
+                for field in ["created_at", "last_used_at", "expires_at", "idle_ttl_s"] {
+                    sessions[0][field] = time.into();
+                }
+            }
+            if path == "/account" {
+                answer["created_at"] = time.into();
+                answer["password"]["changed_at"] = time.into();
+                answer["held_bytes"] = u64::MAX.into();
+            }
+            let body = serde_json::to_vec(&answer).expect("JSON");
+            *response = Response::new(200, "application/json", body);
+        });
+        for arguments in
+            [&["session", "list"][..], &["account", "show"], &["session", "revoke", "--others"]]
+        {
+            device.run(arguments).expect(0);
+            device.run([arguments, &["--json"]].concat()).expect(0);
+        }
+    }
 }
 
 /// Holds rule 30.

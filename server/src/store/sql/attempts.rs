@@ -121,13 +121,14 @@ pub(crate) fn was_finished_so(tx: &mut Tx<'_>, login: &Accepted<'_>) -> Result<b
     Ok(digest.is_some() && digest.as_ref() == login.digest)
 }
 
-/// Counts and opens a registration attempt. The invitation is looked at first, so that who has
-/// none learns nothing about addresses.
+/// Counts and opens a registration attempt. The invitation is looked at before the address, so that
+/// who has none learns nothing about addresses.
 pub(crate) fn open_registration(
     tx: &mut Tx<'_>,
     registration: &NewRegistration,
     limits: &StoreLimits,
 ) -> Result<(), StoreError> {
+    starts::count(tx, &registration.network.0, registration.now, limits)?;
     if let Some(invite) = &registration.invite {
         invites::check(tx, invite, registration.now)?;
     }

@@ -1,0 +1,20 @@
+//! Requests and answers, as JSON. Field by field in `API.md`; unknown fields are ignored, so
+//! that a newer peer may add some.
+//!
+//! Types that hold a secret (a token, a cookie, a ticket) have no `Debug`.
+
+mod account;
+mod error;
+mod login;
+mod persona;
+mod sealed;
+mod session;
+mod status;
+
+pub use account::*;
+pub use error::{ErrorAnswer, ErrorBody, code};
+pub use login::*;
+pub use persona::*;
+pub use sealed::*;
+pub use session::*;
+pub use status::*;

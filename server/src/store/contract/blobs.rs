@@ -1,0 +1,105 @@
+//! Commits, and bytes on their way in and out.
+
+use bytes::Bytes;
+use keybackup_protocol::api::CommitHead;
+use keybackup_protocol::{AccountId, DeviceId, PersonaId, UploadId};
+
+use super::StoreError;
+
+/// What a commit is based on: `If-None-Match: *` or `If-Match: "N"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Base {
+    /// The persona must not exist.
+    Absent,
+    /// This must be its newest version, a tombstone or not.
+    Version(u64),
+}
+
+/// A commit of label, index and bytes.
+pub struct Commit {
+    /// The session that commits; it must hold until it has.
+    pub session: i64,
+    /// The session's account.
+    pub account: AccountId,
+    /// The session's device.
+    pub device: DeviceId,
+    /// The persona.
+    pub persona: PersonaId,
+    /// What it is based on.
+    pub base: Base,
+    /// The rest, as the client said it.
+    pub head: CommitHead,
+    /// The bytes, when they came with it.
+    pub bytes: Option<CommitBytes>,
+    /// Now.
+    pub now: i64,
+}
+
+/// Bytes of a commit, already checked against length and hash.
+pub enum CommitBytes {
+    /// Small enough for a row.
+    Row(Bytes),
+    /// Durable in a part that no row names yet.
+    Part(Part),
+}
+
+/// Bytes in the object store, durable; dropped by the sweep unless a row names them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Random, made by the server; a path component.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// Bytes on their way into a part.
+#[async_trait::async_trait]
+pub trait PartWriter: Send {
+    /// Appends a copy. The writer takes at most [`PART_MEMORY_BYTES`](crate::store::PART_MEMORY_BYTES).
+    async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError>;
+    /// Makes it durable under its name. It counts until a row names it or it is deleted, so
+    /// this and what names it must be seen through, whoever leaves meanwhile.
+    async fn finish(self: Box<Self>) -> Result<Part, StoreError>;
+    /// Drops it; so does dropping the writer, a little later.
+    async fn abort(self: Box<Self>);
+}
+
+/// A whole upload that waits for its commit.
+pub struct NewUpload {
+    /// The session that brings it; it must hold until it is kept.
+    pub session: i64,
+    /// Its account.
+    pub account: AccountId,
+    /// Made by the server.
+    pub id: UploadId,
+    /// The bytes.
+    pub part: Part,
+    /// BLAKE3 of the bytes as they came.
+    pub blake3: [u8; 32],
+    /// Now.
+    pub now: i64,
+    /// When it is dropped unless committed.
+    pub expires_at: i64,
+}
+
+/// A blob that can be read.
+#[derive(Clone)]
+pub struct Blob {
+    /// Version that it came with.
+    pub version: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// BLAKE3 of header and payload.
+    pub blake3: [u8; 32],
+    /// Where its bytes are, so that reading takes no second look at the rows.
+    pub source: BlobSource,
+}
+
+/// Where the bytes of a blob are. A matter of the store alone.
+#[derive(Clone)]
+pub enum BlobSource {
+    /// In the row, and so already here.
+    Row(Bytes),
+    /// In the object store, in this order.
+    Parts(Vec<Part>),
+}

@@ -1,0 +1,218 @@
+//! The store's contract: what every backend does for the handlers, and promises.
+//!
+//! Promises of every implementation, held by one conformance suite:
+//! * **Durable.** A call that changes something returns `Ok` only after its bytes and rows are
+//!   on stable storage; one that fails has changed nothing, but for a start that was counted
+//!   before it was refused.
+//! * **Atomic.** Every call is one transaction. Bytes are durable before the row that names them,
+//!   and outlive the last row that names them.
+//! * **Restrictions live here**, not in handlers: quota, retention, compare-and-swap, single use
+//!   of attempts and invitations, attempt counting, expiry.
+//! * **Blind.** It sees sealed bytes, ids, keyed hashes of addresses and hashes of tokens.
+//!
+//! Times are unix seconds and come from the caller, so that tests own the clock. Versions,
+//! counters and generations are unsigned here and at most `i64::MAX` in rows.
+
+mod blobs;
+mod error;
+mod login;
+mod registration;
+mod tags;
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures_core::stream::BoxStream;
+use keybackup_protocol::api::{
+    AccountAnswer, DeviceRecord, Keyring, Labels, ListedSession, Listing,
+};
+use keybackup_protocol::{AccountId, EpochId, PersonaId};
+
+pub use blobs::*;
+pub use error::*;
+pub use login::*;
+pub use registration::*;
+pub use tags::*;
+
+/// Limits that the store enforces.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreLimits {
+    /// Bytes that one account may hold: blobs, waiting uploads, labels with their rows, index
+    /// and device records; what lies in a file counts for 4,096 bytes at least, and 256 more. At
+    /// most 100 uploads wait. Removing a persona may go beyond it by a bounded reserve.
+    pub quota_bytes: u64,
+    /// Personas of one account, removed ones included.
+    pub personas: u64,
+    /// OPRF evaluations an hour in one bucket of one address.
+    pub attempts_per_hour: u64,
+    /// Registrations and logins begun an hour from one network, and by one account's known
+    /// devices.
+    pub starts_per_hour: u64,
+}
+
+/// What the server keeps. See the promises at the top of this file.
+#[async_trait::async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Whether rows can be read and written, and parts be written. What was tried with success
+    /// some seconds ago is not tried again.
+    async fn health(&self) -> Result<(), StoreError>;
+
+    /// Counts a start, also when it is then refused, and opens a login attempt, then finds the
+    /// credential. The same statements
+    /// run for known and unknown addresses. Strangers count for their network; devices that the
+    /// account knows for the account, since strangers may share their network.
+    async fn open_attempt(&self, attempt: NewAttempt) -> Result<Option<Credential>, StoreError>;
+
+    /// Consumes the attempt and opens the session, in one transaction. An account has at most
+    /// 100 devices: beyond them the one longest not in use is forgotten. A device has at most
+    /// 8 sessions: beyond them the oldest ends.
+    async fn finish_login(&self, login: FinishedLogin) -> Result<LoginMaterial, StoreError>;
+
+    /// Counts a start, also when it is then refused, and opens a registration; a taken address or an invitation that does not hold
+    /// is refused here, before the OPRF is evaluated.
+    async fn open_registration(&self, registration: NewRegistration) -> Result<(), StoreError>;
+
+    /// Counts a start and makes the account. The same attempt with the same digest again opens the new session, ends
+    /// the one before it, and returns `Ok` too.
+    async fn register(&self, account: NewAccount) -> Result<(), StoreError>;
+
+    /// Replaces record and slot of the password at once, and ends all other sessions of the
+    /// account. The same attempt with the same digest again is `Ok`, too.
+    async fn change_password(&self, change: PasswordChange) -> Result<(), StoreError>;
+
+    /// What is known of an account, in one of its epochs.
+    async fn account(
+        &self,
+        account: AccountId,
+        epoch: EpochId,
+    ) -> Result<AccountAnswer, StoreError>;
+
+    /// The sessions of an account that hold, newest first; `asking` is marked as the current one.
+    async fn sessions(
+        &self,
+        account: AccountId,
+        asking: i64,
+        now: i64,
+    ) -> Result<Vec<ListedSession>, StoreError>;
+
+    /// Ends a session of the account; false when there was none. `asking` must hold.
+    async fn revoke_session(
+        &self,
+        account: AccountId,
+        asking: i64,
+        id: i64,
+        now: i64,
+    ) -> Result<bool, StoreError>;
+
+    /// Ends all sessions of the account but `asking`, which must hold. Returns how many.
+    async fn revoke_others(
+        &self,
+        account: AccountId,
+        asking: i64,
+        now: i64,
+    ) -> Result<u64, StoreError>;
+
+    /// The session with this token, if it holds; its last use is noted, to the minute.
+    async fn session(&self, token: &TokenHash, now: i64) -> Result<Option<Session>, StoreError>;
+
+    /// Ends a session; false when there was none.
+    async fn end_session(&self, id: i64) -> Result<bool, StoreError>;
+
+    /// The newest keyring of an epoch of the account.
+    async fn keyring(&self, account: AccountId, epoch: EpochId) -> Result<Keyring, StoreError>;
+
+    /// One snapshot of an epoch: index and the newest label of every persona.
+    async fn listing(&self, account: AccountId, epoch: EpochId) -> Result<Listing, StoreError>;
+
+    /// Most bytes that the listing has as JSON, without reading it. No commit makes it more than
+    /// a client reads, [`MAX_ANSWER_BYTES`](keybackup_protocol::limits::MAX_ANSWER_BYTES).
+    async fn listing_bytes(&self, account: AccountId, epoch: EpochId) -> Result<u64, StoreError>;
+
+    /// Labels of a persona from a version on, oldest first: so many that they are at most 1,000
+    /// and about 1 MiB, and whether there are more.
+    async fn labels(
+        &self,
+        account: AccountId,
+        persona: PersonaId,
+        from: u64,
+    ) -> Result<Labels, StoreError>;
+
+    /// Commits bytes, label and index at once, or nothing; compare-and-swap on persona version
+    /// and index counter. Returns the version. After a failure the part named is no longer to be
+    /// used: it is deleted, or left for the sweep when the failure leaves doubt.
+    async fn commit(&self, commit: Commit) -> Result<u64, StoreError>;
+
+    /// The blob that came with a version, while its bytes are held, of a removed persona too.
+    /// When no version is named, the one that the newest label names as its content: gone when
+    /// the persona is absent, removed or in the trash.
+    async fn blob(
+        &self,
+        account: AccountId,
+        persona: PersonaId,
+        version: Option<u64>,
+    ) -> Result<Blob, StoreError>;
+
+    /// Reads a range of a blob as it is stored.
+    async fn read(
+        &self,
+        blob: &Blob,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError>;
+
+    /// A bare delete: marks the persona as moved to the trash, and nothing else. False when it
+    /// was absent or there already. The next commit takes it out again.
+    async fn trash(
+        &self,
+        account: AccountId,
+        persona: PersonaId,
+        now: i64,
+    ) -> Result<bool, StoreError>;
+
+    /// Begins a part; `bytes` is what is announced, and refused here when quota or disk can't
+    /// hold it.
+    async fn begin_part(
+        &self,
+        account: AccountId,
+        bytes: u64,
+    ) -> Result<Box<dyn PartWriter>, StoreError>;
+
+    /// Keeps a whole upload until its commit or expiry.
+    async fn add_upload(&self, upload: NewUpload) -> Result<(), StoreError>;
+
+    /// Stores a device record of a higher revision; an older or equal one is a conflict. The
+    /// session must hold until it is stored.
+    async fn put_device(
+        &self,
+        account: AccountId,
+        session: i64,
+        record: DeviceRecord,
+        now: i64,
+    ) -> Result<(), StoreError>;
+
+    /// The account's device records.
+    async fn devices(&self, account: AccountId) -> Result<Vec<DeviceRecord>, StoreError>;
+
+    /// Most bytes that they have as JSON, without reading them.
+    async fn devices_bytes(&self, account: AccountId) -> Result<u64, StoreError>;
+
+    /// Makes an invitation.
+    async fn create_invite(
+        &self,
+        tag: InviteTag,
+        now: i64,
+        expires_at: i64,
+        uses: u32,
+    ) -> Result<(), StoreError>;
+
+    /// Invitations that still hold.
+    async fn invites(&self, now: i64) -> Result<Vec<Invite>, StoreError>;
+
+    /// Revokes an invitation; false when there is none.
+    async fn revoke_invite(&self, id: i64) -> Result<bool, StoreError>;
+
+    /// Drops what is over: expired attempts, sessions, uploads and invitations, bytes that
+    /// retention no longer keeps (beyond the newest 20 versions *and* superseded over 30 days
+    /// ago; removed ones after 30 days), and parts that no row names and that are older than a
+    /// day. Safe at any time, and interrupted at any point.
+    async fn sweep(&self, now: i64) -> Result<(), StoreError>;
+}
