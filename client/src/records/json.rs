@@ -29,9 +29,11 @@ pub(super) fn encode(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
     json
 }
 
-/// Parses; the error has the place and not the text, which may be secret.
+/// Parses; the error has the place and not the text, which may be secret. All of it must be UTF-8,
+/// also where `serde_json` would pass over a field that nobody asks for.
 pub(super) fn decode<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, RecordError> {
-    serde_json::from_slice(json)
+    let text = std::str::from_utf8(json).map_err(|_| RecordError::Json { line: 0, column: 0 })?;
+    serde_json::from_str(text)
         .map_err(|error| RecordError::Json { line: error.line(), column: error.column() })
 }
 
@@ -56,5 +58,24 @@ pub(super) fn check_text(text: &str, max_bytes: usize) -> Result<(), Rule> {
         Ok(())
     } else {
         Err(Rule::Text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Known {
+        known: u8,
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_utf_8_too() {
+        let decoded = |json: &[u8]| decode::<Known>(json).map(|it| it.known);
+        assert_eq!(decoded(b"{\"known\":7,\"other\":\"\xc3\xbc\"}").ok(), Some(7));
+        for bad in [&b"{\"known\":7,\"other\":\"i\x89\"}"[..], b"{\"known\":7,\"\xff\":1}"] {
+            assert!(matches!(decoded(bad), Err(RecordError::Json { .. })));
+        }
     }
 }
