@@ -16,6 +16,7 @@ pub mod interrupt;
 pub mod keys;
 pub mod marks;
 pub mod passwords;
+pub mod phrases;
 pub mod profile;
 pub mod records;
 pub mod remote;

@@ -133,7 +133,7 @@ fn given(
     environment: &Environment,
 ) -> Result<Option<Zeroizing<String>>, Failure> {
     let bytes = if let Some(path) = sources.file {
-        from_file(ui, path)?
+        secret_file(ui, path, "password", MAX_BYTES)?
     } else if sources.stdin {
         ui.stdin(sources.stdin_option, MAX_BYTES)?
     } else if let Some(command) = sources.command {
@@ -151,10 +151,16 @@ fn given(
     Ok(Some(Zeroizing::new(text.to_owned())))
 }
 
-fn from_file(ui: &Ui, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+/// Reads a file that holds a secret; warns where others can, too.
+pub fn secret_file(
+    ui: &Ui,
+    path: &Path,
+    what: &str,
+    limit: u64,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let shown = escape(&path.to_string_lossy()).into_owned();
     let failed = |error: io::Error| {
-        Failure::new(Code::PasswordSource, format!("reading the password from {shown}"))
+        Failure::new(Code::PasswordSource, format!("reading the {what} from {shown}"))
             .caused_by(&error)
     };
     let file = File::open(path).map_err(failed)?;
@@ -163,7 +169,7 @@ fn from_file(ui: &Ui, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     if metadata.is_file() && metadata.permissions().mode() & FOR_OTHERS != 0 {
         ui.warn(format!("others can read {shown}: chmod 600 {shown}"));
     }
-    read_to_end(file, MAX_BYTES).map_err(failed)
+    read_to_end(file, limit).map_err(failed)
 }
 
 fn from_command(command: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {

@@ -152,6 +152,12 @@ impl VaultKey {
     pub fn expose(&self) -> &[u8; 32] {
         self.key.expose()
     }
+
+    /// A second one, for the keyring that two others become.
+    pub(crate) fn copied(&self) -> Self {
+        let key = DerivedKey::init_with(|bytes| bytes.copy_from_slice(self.key.expose()));
+        Self { id: self.id, key }
+    }
 }
 
 impl ConstantTimeEq for VaultKey {

@@ -38,3 +38,5 @@ pub const MAX_STEP: u64 = 1 << 20;
 pub const LOGIN_TICKET_TTL_S: i64 = 120;
 /// Life of a registration ticket: time enough to write twelve words down.
 pub const REGISTRATION_TICKET_TTL_S: i64 = 30 * 60;
+/// Life of the ticket of a reset, which may show twelve words, too.
+pub const RESET_TICKET_TTL_S: i64 = 30 * 60;

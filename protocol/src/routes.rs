@@ -21,6 +21,17 @@ pub const SESSIONS: &str = "/sessions";
 pub const ACCOUNT: &str = "/account";
 /// `PUT`: another password.
 pub const PASSWORD: &str = "/password";
+/// `POST`: a reset of the password, last message; `/password/reset/start` the first.
+pub const PASSWORD_RESET: &str = "/password/reset";
+/// `POST`: a reset of the password, first message.
+pub const PASSWORD_RESET_START: &str = "/password/reset/start";
+/// `GET`: the account's epochs. `/epochs/<id>/personas` takes `GET`, `/epochs/<id>/open` and
+/// `/epochs/<id>/unlock` take `POST`.
+pub const EPOCHS: &str = "/epochs";
+/// `POST`: back to an epoch that a reset has displaced.
+pub const EPOCHS_UNDO: &str = "/epochs/undo";
+/// `PUT`: another recovery phrase.
+pub const RECOVERY: &str = "/recovery";
 /// `GET`: the keyring of the session's epoch.
 pub const KEYRING: &str = "/keyring";
 /// `GET`: the listing. `/personas/<id>` takes `POST`, `GET`, `DELETE`, and

@@ -43,6 +43,12 @@ pub(crate) enum ApiError {
     Taken,
     #[error("the ticket was used with other bytes, or expired")]
     TicketRefused,
+    #[error("the code is wrong, used, over, or replaced by a newer one")]
+    CodeRefused,
+    #[error("the proof is of no phrase or root key that may be named here")]
+    ProofRefused,
+    #[error("resets without the recovery phrase are barred for now")]
+    ResetBarred { retry_after_s: Option<u64> },
     #[error("the epoch or keyring version is no longer current")]
     Stale,
     #[error("the request body did not come in time")]
@@ -100,6 +106,9 @@ impl ApiError {
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, code::BAD_REQUEST),
             Self::Taken => (StatusCode::CONFLICT, code::TAKEN),
             Self::TicketRefused => (StatusCode::CONFLICT, code::TICKET_REFUSED),
+            Self::CodeRefused => (StatusCode::CONFLICT, code::CODE_REFUSED),
+            Self::ProofRefused => (StatusCode::CONFLICT, code::PROOF_REFUSED),
+            Self::ResetBarred { .. } => (StatusCode::CONFLICT, code::RESET_BARRED),
             Self::Stale => (StatusCode::CONFLICT, code::STALE),
             Self::Gone => (StatusCode::GONE, code::GONE),
             Self::Conflict => (StatusCode::PRECONDITION_FAILED, code::CONFLICT),
@@ -146,7 +155,8 @@ impl ApiError {
             Self::ResumingUnsupported => {
                 headers.insert(ALLOW, HeaderValue::from_static("OPTIONS"));
             }
-            Self::TooMany { retry_after_s } => {
+            Self::TooMany { retry_after_s }
+            | Self::ResetBarred { retry_after_s: Some(retry_after_s) } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_s));
             }
             Self::Busy => {
@@ -174,6 +184,9 @@ impl From<StoreError> for ApiError {
             StoreError::InviteRefused => Self::InviteRefused,
             StoreError::TooMany { retry_after_s } => Self::TooMany { retry_after_s },
             StoreError::AttemptRefused => Self::TicketRefused,
+            StoreError::CodeRefused => Self::CodeRefused,
+            StoreError::ProofRefused => Self::ProofRefused,
+            StoreError::ResetBarred { retry_after_s } => Self::ResetBarred { retry_after_s },
             StoreError::SessionEnded => Self::Unauthenticated,
             StoreError::Stale => Self::Stale,
             StoreError::Conflict => Self::Conflict,

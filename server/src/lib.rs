@@ -18,6 +18,7 @@ mod health;
 pub mod http;
 pub mod keyfile;
 mod log;
+mod mail;
 mod router;
 mod serve;
 mod state;

@@ -10,13 +10,13 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use keybackup_protocol::routes::{H_EPOCH, H_KEYRING, H_PROTOCOL};
-use keybackup_protocol::{DeviceId, PersonaId, SessionId, limits};
+use keybackup_protocol::{DeviceId, EpochId, PersonaId, SessionId, limits};
 
 use crate::auth::session;
 use crate::error::ApiError;
 use crate::handlers::{
-    account, accounts, blob, commit, devices, keyring, labels, login, password, personas, sessions,
-    status, uploads,
+    account, accounts, blob, commit, devices, epochs, keyring, labels, login, password, personas,
+    recovery, reset, sessions, status, uploads,
 };
 use crate::http::answer::{Answer, Tracked};
 use crate::http::body::RequestBody;
@@ -41,6 +41,14 @@ enum Route {
     OneSession(SessionId),
     Account,
     Password,
+    ResetStart,
+    Reset,
+    Recovery,
+    Epochs,
+    EpochsUndo,
+    EpochPersonas(EpochId),
+    EpochOpen(EpochId),
+    EpochUnlock(EpochId),
     Keyring,
     Personas,
     Persona(PersonaId),
@@ -70,6 +78,14 @@ impl Route {
             ("sessions", [Some(id), None]) => Self::OneSession(id.parse().ok()?),
             ("account", [None, _]) => Self::Account,
             ("password", [None, _]) => Self::Password,
+            ("password", [Some("reset"), None]) => Self::Reset,
+            ("password", [Some("reset"), Some("start")]) => Self::ResetStart,
+            ("recovery", [None, _]) => Self::Recovery,
+            ("epochs", [None, _]) => Self::Epochs,
+            ("epochs", [Some("undo"), None]) => Self::EpochsUndo,
+            ("epochs", [Some(id), Some("personas")]) => Self::EpochPersonas(id.parse().ok()?),
+            ("epochs", [Some(id), Some("open")]) => Self::EpochOpen(id.parse().ok()?),
+            ("epochs", [Some(id), Some("unlock")]) => Self::EpochUnlock(id.parse().ok()?),
             ("keyring", [None, _]) => Self::Keyring,
             ("personas", [None, _]) => Self::Personas,
             ("personas", [Some(id), None]) => Self::Persona(id.parse().ok()?),
@@ -96,6 +112,14 @@ impl Route {
             Self::OneSession(_) => ("/sessions/<id>", "DELETE, OPTIONS"),
             Self::Account => ("/account", "GET, HEAD, OPTIONS"),
             Self::Password => ("/password", "PUT, OPTIONS"),
+            Self::ResetStart => ("/password/reset/start", "POST, OPTIONS"),
+            Self::Reset => ("/password/reset", "POST, OPTIONS"),
+            Self::Recovery => ("/recovery", "PUT, OPTIONS"),
+            Self::Epochs => ("/epochs", "GET, HEAD, OPTIONS"),
+            Self::EpochsUndo => ("/epochs/undo", "POST, OPTIONS"),
+            Self::EpochPersonas(_) => ("/epochs/<id>/personas", "GET, HEAD, OPTIONS"),
+            Self::EpochOpen(_) => ("/epochs/<id>/open", "POST, OPTIONS"),
+            Self::EpochUnlock(_) => ("/epochs/<id>/unlock", "POST, OPTIONS"),
             Self::Keyring => ("/keyring", "GET, HEAD, OPTIONS"),
             Self::Personas => ("/personas", "GET, HEAD, OPTIONS"),
             Self::Persona(_) => ("/personas/<id>", "GET, HEAD, POST, DELETE, OPTIONS"),
@@ -110,7 +134,16 @@ impl Route {
     /// Whether it reads bodies of who has not logged in: they must not use up the memory that
     /// those who have need.
     const fn is_for_strangers(self) -> bool {
-        matches!(self, Self::AccountsStart | Self::Accounts | Self::LoginStart | Self::LoginFinish)
+        matches!(
+            self,
+            Self::AccountsStart
+                | Self::Accounts
+                | Self::LoginStart
+                | Self::LoginFinish
+                | Self::ResetStart
+                | Self::Reset
+                | Self::EpochsUndo
+        )
     }
 
     /// Whether its handler looks at the query.
@@ -264,6 +297,14 @@ async fn dispatch(
         (&Method::DELETE, Route::OneSession(id)) => sessions::revoke(call, id).await,
         (&Method::GET, Route::Account) => account::show(call).await,
         (&Method::PUT, Route::Password) => password::change(call, body).await,
+        (&Method::POST, Route::ResetStart) => reset::start(call, body).await,
+        (&Method::POST, Route::Reset) => reset::finish(call, body).await,
+        (&Method::PUT, Route::Recovery) => recovery::rotate(call, body).await,
+        (&Method::GET, Route::Epochs) => epochs::list(call).await,
+        (&Method::POST, Route::EpochsUndo) => epochs::undo(call, body).await,
+        (&Method::GET, Route::EpochPersonas(id)) => epochs::personas(call, id).await,
+        (&Method::POST, Route::EpochOpen(id)) => epochs::open(call, id, body).await,
+        (&Method::POST, Route::EpochUnlock(id)) => epochs::unlock(call, id, body).await,
         (&Method::GET, Route::Keyring) => keyring::newest(call).await,
         (&Method::GET, Route::Personas) => personas::list(call).await,
         (&Method::POST, Route::Persona(id)) => commit::commit(call, id, body).await,

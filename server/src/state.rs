@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tokio::sync::Notify;
+
 use crate::auth::opaque::DummyRecord;
 use crate::config::Settings;
 use crate::http::body::Memory;
@@ -44,6 +46,8 @@ pub struct Server {
     /// Answers that are read from files.
     pub(crate) downloads: Pool,
     pub(crate) dummy: DummyRecord,
+    /// Woken when there is mail to send.
+    mail: Notify,
     clock: Clock,
 }
 
@@ -61,6 +65,7 @@ impl Server {
             answers: AnswerMemory::new(ANSWERS_KIB.0, ANSWERS_KIB.1),
             downloads: Pool::new(DOWNLOADS.0, DOWNLOADS.1),
             dummy: DummyRecord::generate(),
+            mail: Notify::new(),
             clock: Arc::new(system_clock),
         }
     }
@@ -70,6 +75,11 @@ impl Server {
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
+    }
+
+    /// Tells whoever sends mail that some waits in the outbox.
+    pub(crate) fn mail_waits(&self) {
+        self.mail.notify_one();
     }
 
     /// Now, in unix seconds.

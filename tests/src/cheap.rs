@@ -101,6 +101,7 @@ pub fn login_start(email: &str) -> LoginStart {
         ke1: B64(ke1),
         purpose: LoginPurpose::Session,
         epoch: None,
+        previous: false,
         device_cookie: None,
         registration_request: None,
     }

@@ -8,6 +8,7 @@
 )]
 
 pub mod cheap;
+mod codes;
 pub mod device;
 pub mod disk;
 pub mod fuzz;

@@ -43,6 +43,18 @@ pub enum AccountError {
     /// The answer to the last step was lost: the account may exist or not.
     #[error("the server's last answer was lost, so the account may exist or not")]
     InDoubt(#[source] RemoteError),
+    /// The recovery phrase opens nothing of the account, or what it should open is damaged.
+    #[error("the recovery phrase is not this account's, or what it opens is damaged")]
+    WrongPhrase,
+    /// The answer to a reset was lost.
+    #[error("the server's last answer was lost, so the password may be reset or not")]
+    ResetInDoubt(#[source] RemoteError),
+    /// The answer to a new phrase was lost: the old one holds, or the new one.
+    #[error("the server's last answer was lost, so the phrase may be the old one or the new one")]
+    PhraseInDoubt(#[source] RemoteError),
+    /// The answer to the undoing of a reset was lost.
+    #[error("the server's last answer was lost, so the reset may be undone or not")]
+    UndoInDoubt(#[source] RemoteError),
     /// The answer to a change of the password was lost: the old one holds, or the new one.
     #[error("the server's last answer was lost, so the password may be the old one or the new one")]
     PasswordInDoubt(#[source] RemoteError),

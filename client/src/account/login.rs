@@ -32,11 +32,43 @@ pub struct LoggedIn {
     pub grant: Grant,
 }
 
-/// Logs in. `K` is the key stretching function, [`keys::ksf::PasswordKsf`] outside of tests.
+/// Which epoch of an account a password is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Into {
+    /// The current one.
+    Current,
+    /// This one.
+    Named(EpochId),
+    /// The one that the current one has displaced.
+    Previous,
+}
+
+impl Into {
+    pub(super) const fn named(self) -> Option<EpochId> {
+        match self {
+            Self::Named(epoch) => Some(epoch),
+            Self::Current | Self::Previous => None,
+        }
+    }
+}
+
+/// Logs in to the account's current epoch. `K` is the key stretching function, [`keys::ksf::PasswordKsf`] outside of tests.
 pub fn login<K: Ksf>(
     remote: &Remote,
     address: &Address,
     password: &Password,
+    device: DeviceId,
+    cookie: Option<&DeviceCookie>,
+) -> Result<LoggedIn, AccountError> {
+    login_into::<K>(remote, address, password, Into::Current, device, cookie)
+}
+
+/// Logs in to an epoch. A session of another one than the current one can look, and nothing else.
+pub fn login_into<K: Ksf>(
+    remote: &Remote,
+    address: &Address,
+    password: &Password,
+    into: Into,
     device: DeviceId,
     cookie: Option<&DeviceCookie>,
 ) -> Result<LoggedIn, AccountError> {
@@ -47,7 +79,8 @@ pub fn login<K: Ksf>(
         email: address.as_str().to_owned(),
         ke1: B64(ke1),
         purpose: LoginPurpose::Session,
-        epoch: None,
+        epoch: into.named(),
+        previous: into == Into::Previous,
         device_cookie: cookie.map(|cookie| cookie.expose().to_owned()),
         registration_request: None,
     })?;

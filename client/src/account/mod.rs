@@ -2,14 +2,23 @@
 //! OPAQUE (RFC 9807). Nothing here touches the disk or the terminal.
 
 mod error;
+mod fresh_epoch;
 mod login;
 mod password;
+mod recovery;
 mod register;
+mod reset;
 
 pub use error::AccountError;
-pub use login::{LoggedIn, login};
+pub use fresh_epoch::FreshEpoch;
+pub use login::{Into, LoggedIn, login, login_into};
 pub use password::{Owner, change_password};
+pub use recovery::{NewPhrase, undo_with_password, undo_with_phrase};
 pub use register::Registration;
+pub use reset::{FreshReset, Reset, open_recovery};
+
+use rand08::RngCore as _;
+use rand08::rngs::OsRng;
 
 use keybackup_protocol::api::{SessionGrant, Status};
 use keybackup_protocol::suite::SUITE;
@@ -68,4 +77,10 @@ fn greet(remote: &Remote) -> Result<Status, AccountError> {
         return Err(AccountError::Suite { theirs: status.suites });
     }
     Ok(status)
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    OsRng.fill_bytes(&mut bytes);
+    bytes
 }

@@ -56,6 +56,7 @@ pub fn change_password<K: Ksf>(
         ke1: B64(ke1),
         purpose: LoginPurpose::ChangePassword,
         epoch: None,
+        previous: false,
         device_cookie: owner.cookie.map(|cookie| cookie.expose().to_owned()),
         registration_request: Some(B64(request)),
     })?;

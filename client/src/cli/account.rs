@@ -1,8 +1,12 @@
-//! The commands about the account itself: password, sessions, what the server knows.
+//! The commands about the account itself: password, recovery phrase, sessions, what the server
+//! knows.
+#![expect(clippy::doc_markdown, reason = "comments on options are help texts, shown as they are")]
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::global::NewPasswordFlags;
+use super::global::{NewPasswordFlags, PhraseFlags};
 
 /// `password`.
 #[derive(Debug, Subcommand)]
@@ -14,6 +18,94 @@ pub enum Password {
     #[command(after_help = "Examples:\n  keybackup password change\n  keybackup password change \
                             --password-file old --new-password-file new --no-input")]
     Change(ChangePassword),
+    /// Take another password when the old one is forgotten
+    ///
+    /// Without --code a code is mailed to the address. With it and the recovery phrase everything
+    /// comes back. With the code alone there is a new, empty account under the address: what was
+    /// backed up stays at the server, locked, until `keybackup recovery unlock` opens it with the
+    /// old phrase, or on a device that was logged in.
+    #[command(after_help = "Examples:\n  keybackup password reset alice@example.org\n  keybackup \
+                            password reset alice@example.org --code 7K2MX-9QF4T\n  keybackup \
+                            password reset alice@example.org --code 7K2MX-9QF4T --phrase-file \
+                            phrase.txt --new-password-file pw --no-input")]
+    Reset(ResetPassword),
+}
+
+/// `password reset`.
+#[derive(Debug, Args)]
+pub struct ResetPassword {
+    /// The account's e-mail address [default: --email, KEYBACKUP_EMAIL, the configuration]
+    #[arg(value_name = "EMAIL")]
+    pub address: Option<String>,
+    /// The mailed code, with or without dashes
+    #[arg(long, value_name = "CODE")]
+    pub code: Option<String>,
+    /// Where the recovery phrase comes from.
+    #[command(flatten)]
+    pub phrase: PhraseFlags,
+    /// Go on without the recovery phrase: what is backed up will be locked
+    #[arg(long, requires = "code", conflicts_with_all = ["phrase_file", "phrase_stdin"])]
+    pub without_phrase: bool,
+    /// Do not ask whether to go on without the phrase
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Write the new recovery phrase of a reset without the old one to this new file
+    #[arg(long, value_name = "FILE")]
+    pub recovery_file: Option<PathBuf>,
+    /// What to call this device [default: its host name]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// Where the new password comes from.
+    #[command(flatten)]
+    pub new: NewPasswordFlags,
+}
+
+/// `recovery`.
+#[derive(Debug, Subcommand)]
+pub enum Recovery {
+    /// Check that a recovery phrase is this account's
+    ///
+    /// It is tried on this device's copy of what the phrase opens: nothing is sent, and no server
+    /// is needed.
+    #[command(after_help = "Example:\n  keybackup recovery check --phrase-file phrase.txt")]
+    Check(PhraseFlags),
+    /// Take a new recovery phrase; the old one opens nothing any more
+    #[command(after_help = "Examples:\n  keybackup recovery rotate\n  keybackup recovery rotate \
+                            --recovery-file phrase.txt --password-file pw --no-input")]
+    Rotate(RotateRecovery),
+    /// Get back what a reset without the phrase has locked
+    ///
+    /// With the phrase of that time; or without one on a device that was logged in then. Everything
+    /// comes back at once; where two names are equal, both stay.
+    #[command(after_help = "Example:\n  keybackup recovery unlock --phrase-file old-phrase.txt")]
+    Unlock(PhraseFlags),
+    /// Take back a reset that was not yours: no mailbox is needed
+    ///
+    /// With the recovery phrase, or else with the password of before, on any device. The account is
+    /// as it was before the reset; resets without the phrase are barred for 30 days.
+    #[command(after_help = "Examples:\n  keybackup recovery undo-reset\n  keybackup recovery \
+                            undo-reset alice@example.org --server https://keys.example.org \
+                            --phrase-file phrase.txt")]
+    UndoReset(UndoReset),
+}
+
+/// `recovery rotate`.
+#[derive(Debug, Args)]
+pub struct RotateRecovery {
+    /// Write the new phrase to this new file instead of showing it
+    #[arg(long, value_name = "FILE")]
+    pub recovery_file: Option<PathBuf>,
+}
+
+/// `recovery undo-reset`.
+#[derive(Debug, Args)]
+pub struct UndoReset {
+    /// The account's e-mail address [default: the profile's, --email, KEYBACKUP_EMAIL]
+    #[arg(value_name = "EMAIL")]
+    pub address: Option<String>,
+    /// Where the recovery phrase comes from.
+    #[command(flatten)]
+    pub phrase: PhraseFlags,
 }
 
 /// `password change`.

@@ -126,6 +126,17 @@ pub struct NewPasswordFlags {
     pub allow_weak_password: bool,
 }
 
+/// Where a recovery phrase comes from, but for a prompt.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PhraseFlags {
+    /// Read the recovery phrase from this file
+    #[arg(long, value_name = "FILE", group = "phrase_source")]
+    pub phrase_file: Option<PathBuf>,
+    /// Read the recovery phrase from standard input
+    #[arg(long, group = "phrase_source")]
+    pub phrase_stdin: bool,
+}
+
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ColorWhen {

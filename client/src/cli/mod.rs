@@ -12,8 +12,13 @@ mod global;
 mod parse;
 mod target;
 
-pub use account::{Account, ChangePassword, Password, Revoke, Session};
-pub use global::{ColorWhen, Global, NewPasswordFlags, PasswordFlags, ProgressMode, StoreKind};
+pub use account::{
+    Account, ChangePassword, Password, Recovery, ResetPassword, Revoke, RotateRecovery, Session,
+    UndoReset,
+};
+pub use global::{
+    ColorWhen, Global, NewPasswordFlags, PasswordFlags, PhraseFlags, ProgressMode, StoreKind,
+};
 pub use parse::{Stop, command, parse};
 pub use target::Target;
 
@@ -87,9 +92,12 @@ pub enum Command {
     Remove(Remove),
     /// Back up a persona from a zip of the old Key Backup Service
     Import(Import),
-    /// Change the password
+    /// Change the password, or reset a forgotten one
     #[command(subcommand)]
     Password(Password),
+    /// Check or replace the recovery phrase; unlock, or take back, what a reset has done
+    #[command(subcommand)]
+    Recovery(Recovery),
     /// Look at the logins of all devices, and end some
     #[command(subcommand)]
     Session(Session),

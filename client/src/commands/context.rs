@@ -14,7 +14,7 @@ use crate::error::{Code, Failure};
 use crate::keys::ksf::PasswordKsf;
 use crate::marks::Opened;
 use crate::passwords;
-use crate::profile::{self, LockedProfile, Login, Profile, Record};
+use crate::profile::{self, FormerRoot, LockedProfile, Login, Profile, Record};
 use crate::records::{Keyring, LocalState};
 use crate::remote::{Endpoint, Remote};
 use crate::secret::{DeviceCookie, RootKey, Token};
@@ -81,9 +81,15 @@ impl<'a> Context<'a> {
         })?)
     }
 
-    /// Opens the account of the profile and looks at it. A stored login that the server no longer
-    /// takes gives way to a password, if one is given without asking.
+    /// Opens the account of the profile and looks at it, where this device is in its current epoch.
     pub fn look(&self) -> Result<(Session, Opened), Failure> {
+        let (session, opened) = self.look_anywhere()?;
+        if session.displaced { Err(session.displacement()) } else { Ok((session, opened)) }
+    }
+
+    /// The same in whichever epoch this device is. A stored login that the server no longer takes
+    /// gives way to a password, if one is given without asking.
+    pub fn look_anywhere(&self) -> Result<(Session, Opened), Failure> {
         let mut session = self.open()?;
         match session.snapshot() {
             Err(failure) if failure.code() == Code::LoginNeeded && self.has_password() => {
@@ -142,7 +148,9 @@ impl<'a> Context<'a> {
                 sealed_keyring: record.keyring.clone(),
                 state,
             };
-            return Ok(Session::new(vault, profile, record, self.ui.warner()));
+            let mut session = Session::new(vault, profile, record, self.ui.warner());
+            session.former = live.map_or_else(Vec::new, |live| live.former.clone());
+            return Ok(session);
         }
         let asked = record.stored == Some(StoreKind::None) && self.ui.can_ask();
         if !self.has_password() && !asked {
@@ -152,7 +160,7 @@ impl<'a> Context<'a> {
         self.log_in(profile, record, renews)
     }
 
-    fn not_logged_in(&self) -> Failure {
+    pub(super) fn not_logged_in(&self) -> Failure {
         let profile = match self.settings.profile.as_str() {
             "default" => String::new(),
             profile => format!(" in the profile {profile}"),
@@ -208,8 +216,21 @@ impl<'a> Context<'a> {
         mut remote: Remote,
         logged_in: LoggedIn,
     ) -> Result<Session, Failure> {
+        let standing = profile.record()?;
+        let login = standing.as_ref().and_then(|it| profile.login_or_none(it, |_| {}));
+        let mut former = login.and_then(|login| login.session).map_or_else(Vec::new, |session| {
+            let mut former = session.former;
+            if record.epoch_id != logged_in.epoch {
+                former.push(FormerRoot { epoch: record.epoch_id, root: session.root });
+            }
+            former
+        });
+        former.retain(|root| root.epoch != logged_in.epoch && !record.closed.contains(&root.epoch));
         refuse_strange_account(&record, &logged_in)?;
-        let state = if profile.record()?.is_some() {
+        let moved = standing.is_some() && record.epoch_id != logged_in.epoch;
+        let state = if moved {
+            self.enter_epoch(&profile, &mut record, &logged_in)?
+        } else if standing.is_some() {
             open_state(&profile, &record, &logged_in.keyring)?.unwrap_or_else(|| {
                 self.ui.warn(
                     "what this device had seen is gone: it can't notice a server that went back",
@@ -220,6 +241,7 @@ impl<'a> Context<'a> {
             self.set_state_aside(&profile)?;
             LocalState::new(logged_in.epoch)
         };
+        refuse_strange_keys(&record, &logged_in)?;
         record.keyring = logged_in.sealed_keyring.clone();
         record.keep_recovery_slot(logged_in.recovery_slot);
         remote.authenticate(logged_in.grant.token);
@@ -233,7 +255,32 @@ impl<'a> Context<'a> {
             sealed_keyring: logged_in.sealed_keyring,
             state,
         };
-        Ok(Session::new(vault, profile, record, self.ui.warner()))
+        let mut session = Session::new(vault, profile, record, self.ui.warner());
+        session.former = former;
+        Ok(session)
+    }
+
+    /// Moves the profile to another epoch of its account, which the password has opened: what was
+    /// seen in the one before is kept for it.
+    fn enter_epoch(
+        &self,
+        profile: &LockedProfile,
+        record: &mut Record,
+        logged_in: &LoggedIn,
+    ) -> Result<LocalState, Failure> {
+        let (before, after) = (record.epoch_id, logged_in.epoch);
+        profile.leave_epoch(&before)?;
+        let slot = logged_in.recovery_slot.clone();
+        record.move_to(after, logged_in.sealed_keyring.clone(), slot);
+        profile.save_record(record)?;
+        self.ui.warn(
+            "the account is in another epoch than this device was: its password was reset without \
+             the recovery phrase, or such a reset undone; what was backed up before is locked, not \
+             lost: keybackup recovery unlock",
+        );
+        let state = profile.former_state(&after)?;
+        let state = state.map(|sealed| open_sealed_state(record, &logged_in.keyring, &sealed));
+        Ok(state.transpose()?.unwrap_or_else(|| LocalState::new(after)))
     }
 
     /// Makes way for the state of a new device, in a profile that has no record.
@@ -256,16 +303,23 @@ pub fn cookie(login: &Login) -> Option<DeviceCookie> {
     DeviceCookie::parse(text).ok()
 }
 
-/// A server that answers a known address with another account, epoch, or an older keyring than
-/// this device has seen has lost something, or lies; either way nothing here gives way.
+/// A server that answers a known address with another account than this device has seen has lost
+/// something, or lies; so does one that goes back to an epoch whose personas have moved on. Either
+/// way nothing here gives way. Another epoch of the account is none of that: the password was reset,
+/// and whoever has opened its slot knew the new one.
 fn refuse_strange_account(record: &Record, logged_in: &LoggedIn) -> Result<(), Failure> {
-    if record.account_id != logged_in.account || record.epoch_id != logged_in.epoch {
-        return Err(Failure::new(
-            Code::Rollback,
-            "the server has another account or epoch under this address than this device has seen",
-        )
-        .hint("what this device has seen is kept; the other account beside it: --profile NAME, then keybackup login EMAIL"));
+    if record.account_id == logged_in.account && !record.closed.contains(&logged_in.epoch) {
+        return Ok(());
     }
+    Err(Failure::new(
+        Code::Rollback,
+        "the server has another account or epoch under this address than this device has seen",
+    )
+    .hint("what this device has seen is kept; the other account beside it: --profile NAME, then keybackup login EMAIL"))
+}
+
+/// The same for keyring and recovery slot, within an epoch.
+fn refuse_strange_keys(record: &Record, logged_in: &LoggedIn) -> Result<(), Failure> {
     if logged_in.sealed_keyring.version < record.keyring.version {
         return Err(Failure::new(
             Code::Rollback,
@@ -307,14 +361,20 @@ fn open_state(
     record: &Record,
     keyring: &Keyring,
 ) -> Result<Option<LocalState>, Failure> {
-    let Some(sealed) = profile.state()? else { return Ok(None) };
-    LocalState::open(keyring, record.account_id, record.device_id, &sealed).map(Some).map_err(
-        |error| {
-            Failure::of(Code::Integrity, &error)
-                .context("what this device has seen (state.sealed) does not open")
-                .hint("keybackup login; if that does not help, a new device knows nothing yet: --profile NAME, then keybackup login")
-        },
-    )
+    let Some(sealed) = profile.state(&record.epoch_id)? else { return Ok(None) };
+    open_sealed_state(record, keyring, &sealed).map(Some)
+}
+
+fn open_sealed_state(
+    record: &Record,
+    keyring: &Keyring,
+    sealed: &[u8],
+) -> Result<LocalState, Failure> {
+    LocalState::open(keyring, record.account_id, record.device_id, sealed).map_err(|error| {
+        Failure::of(Code::Integrity, &error)
+            .context("what this device has seen (state.sealed) does not open")
+            .hint("keybackup login; if that does not help, a new device knows nothing yet: --profile NAME, then keybackup login")
+    })
 }
 
 /// What a stored session consists of; one that does not parse is none.

@@ -125,8 +125,8 @@ fn refused(status: u16, slug: &str, message: &str, retry_after_s: Option<u64>) -
             Failure::new(Code::Forbidden, said).hint("another login: keybackup login")
         }
         code::STALE => {
-            Failure::new(Code::Conflict, "another device renewed the account's keys meanwhile")
-                .hint("the same command again")
+            Failure::new(Code::Conflict, "the account's keys or epoch are others by now")
+                .hint("the same command again; if it stays so: keybackup status")
         }
         code::CONFLICT => {
             Failure::new(Code::Conflict, "another device changed the account meanwhile")
@@ -165,6 +165,20 @@ fn account_refused(error: &RemoteError) -> Option<Failure> {
         .hint("an invitation of the server's operator: --invite CODE"),
         code::TAKEN => Failure::new(Code::Taken, "the e-mail address has an account already")
             .hint("keybackup login EMAIL"),
+        code::CODE_REFUSED => Failure::new(
+            Code::WrongCode,
+            "the mailed code is wrong, used, over, or was replaced by a newer one",
+        )
+        .hint("five wrong tries end a code, and so do 15 minutes: keybackup password reset EMAIL mails another"),
+        code::PROOF_REFUSED => Failure::new(
+            Code::WrongPhrase,
+            "neither this phrase nor what this device has is of an epoch of the account that it could open",
+        )
+        .hint("the code holds on: the same command again with another phrase"),
+        code::RESET_BARRED => {
+            Failure::new(Code::Barred, "resets without the recovery phrase are barred for this account")
+                .hint("after one was undone for 30 days, and after three in 30 days; with the phrase a reset works")
+        }
         code::TICKET_REFUSED => {
             Failure::new(Code::Network, "it took too long: the server forgot the attempt")
                 .hint("the same command again")
@@ -210,6 +224,15 @@ impl From<AccountError> for Failure {
                     .hint("nothing was changed here; tell the server's operator")
             }
             AccountError::Seal(_) => Self::of(Code::Internal, &error),
+            AccountError::WrongPhrase => Self::of(Code::WrongPhrase, &error)
+                .hint("was it replaced by keybackup recovery rotate? then the newer one is right"),
+            AccountError::ResetInDoubt(_) => Self::of(Code::Network, &error).hint(
+                "find out: keybackup login EMAIL with the new password; keep a new recovery phrase until you know",
+            ),
+            AccountError::PhraseInDoubt(_) => Self::of(Code::Network, &error)
+                .hint("keep both phrases until you know: keybackup login, then keybackup recovery check"),
+            AccountError::UndoInDoubt(_) => Self::of(Code::Network, &error)
+                .hint("the same command again is safe"),
             AccountError::PasswordInDoubt(_) => Self::of(Code::Network, &error).hint(
                 "find out: keybackup login with the new password, and if that is wrong, with the old one",
             ),
@@ -277,6 +300,7 @@ impl From<VaultError> for Failure {
             | VaultError::Index(_)
             | VaultError::Record(_)
             | VaultError::Listing(_)
+            | VaultError::Keyrings(_)
             | VaultError::KeyringShrank => Self::of(Code::Integrity, &error)
                 .hint("nothing was changed here; tell the server's operator"),
         }

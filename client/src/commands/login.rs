@@ -1,16 +1,18 @@
 //! `keybackup login`: proves the password to the server and itself, and keeps the session.
 
+use keybackup_protocol::{Address, DeviceId};
 use serde::Serialize;
 
 use super::context::{Context, Session, cookie, new_device_id, now};
 use crate::account::{self, Grant, LoggedIn};
 use crate::cli;
-use crate::config::{StoreKind, host_name};
+use crate::config::{ServerUrl, StoreKind, host_name};
 use crate::error::{Code, CommandResult, Failure};
 use crate::keys::ksf::PasswordKsf;
 use crate::passwords;
-use crate::profile::{Login, Record, keychain};
+use crate::profile::{LockedProfile, Login, Record, Session as KeptSession, keychain};
 use crate::records::{DeviceRecord, Name};
+use crate::remote::Remote;
 use crate::ui;
 
 #[derive(Serialize)]
@@ -24,23 +26,32 @@ struct Document<'a> {
     expires_at: i64,
 }
 
+/// Where a login is, and what makes it.
+pub(super) struct Place<'a> {
+    /// The server.
+    pub(super) server: &'a ServerUrl,
+    /// The account's address.
+    pub(super) address: &'a Address,
+    /// This device.
+    pub(super) device: DeviceId,
+}
+
+/// A login that this device keeps.
+pub(super) struct Settled {
+    /// It.
+    pub(super) session: Session,
+    /// What this device is called.
+    pub(super) name: Name,
+    /// Where the login is kept.
+    pub(super) stored: StoreKind,
+}
+
 /// Runs the command.
 pub(super) fn run(context: &Context<'_>, arguments: &cli::Login) -> CommandResult {
     let Context { ui, settings, .. } = context;
     let profile = context.lock()?;
     let known = profile.record()?;
-    let asked = settings.address(arguments.address.as_deref())?;
-    let address = match (&known, asked) {
-        (Some(record), Some(asked)) if asked != record.email => {
-            return Err(Failure::new(
-                Code::OtherLogin,
-                format!("this profile belongs to {}", record.email.as_str()),
-            )
-            .hint("another account beside it: --profile NAME"));
-        }
-        (_, Some(asked)) => asked,
-        (known, None) => settings.email_for(known.as_ref().map(|record| &record.email))?,
-    };
+    let address = address_for(context, known.as_ref(), arguments.address.as_deref())?;
     let server = settings.server_for(known.as_ref().map(|record| &record.server))?;
     let question = super::password_question(&address, &server);
     let password =
@@ -52,37 +63,11 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Login) -> CommandResul
     let device = known.as_ref().map_or_else(new_device_id, |record| record.device_id);
     let logged_in =
         account::login::<PasswordKsf>(&remote, &address, &password, device, cookie.as_ref())?;
-
-    let name = arguments
-        .device
-        .clone()
-        .or_else(|| known.as_ref().map(|record| record.device_name.clone()))
-        .unwrap_or_else(host_name);
-    let name = super::device_name(&name)?;
-    let record = known.unwrap_or_else(|| Record {
-        server: server.clone(),
-        email: address.clone(),
-        account_id: logged_in.account,
-        epoch_id: logged_in.epoch,
-        device_id: device,
-        device_name: name.to_string(),
-        keyring: logged_in.sealed_keyring.clone(),
-        recovery_slot: logged_in.recovery_slot.clone(),
-        newer_recovery_slot: None,
-        stored: None,
-    });
-    let login = to_keep(&logged_in);
     let expires_at = logged_in.grant.expires_at;
-    let device_record = logged_in.device_record.clone();
-    let mut session = context.adopt(profile, record, remote, logged_in)?;
-    session.record.device_name = name.to_string();
-    session.remember()?;
-    if let Err(failure) = put_device_record(&session, device_record.as_ref(), &name) {
-        ui.warn(format!(
-            "the account could not be told this device's name: {failure}; the next login tries again"
-        ));
-    }
-    let stored = store(context, &mut session, &login)?;
+    let place = Place { server: &server, address: &address, device };
+    let named = arguments.device.as_deref();
+    let Settled { session, name, stored } =
+        settle(context, profile, &place, named, remote, logged_in)?;
     if ui.is_json() {
         return ui.json(&Document {
             server: server.as_str(),
@@ -101,6 +86,79 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Login) -> CommandResul
     ))
 }
 
+/// The address that a command is about: the profile's own, unless the profile is new.
+pub(super) fn address_for(
+    context: &Context<'_>,
+    known: Option<&Record>,
+    named: Option<&str>,
+) -> Result<Address, Failure> {
+    let settings = &context.settings;
+    match (known, settings.address(named)?) {
+        (Some(record), Some(asked)) if asked != record.email => Err(Failure::new(
+            Code::OtherLogin,
+            format!("this profile belongs to {}", record.email.as_str()),
+        )
+        .hint("another account beside it: --profile NAME")),
+        (_, Some(asked)) => Ok(asked),
+        (known, None) => settings.email_for(known.map(|record| &record.email)),
+    }
+}
+
+/// Makes a login this device's: checked against what the profile has seen, remembered, named to the
+/// account, and kept.
+pub(super) fn settle(
+    context: &Context<'_>,
+    profile: LockedProfile,
+    place: &Place<'_>,
+    named: Option<&str>,
+    remote: Remote,
+    logged_in: LoggedIn,
+) -> Result<Settled, Failure> {
+    let known = profile.record()?;
+    let was_known = known.is_some();
+    let name = named
+        .map(str::to_owned)
+        .or_else(|| known.as_ref().map(|record| record.device_name.clone()))
+        .unwrap_or_else(host_name);
+    let name = super::device_name(&name)?;
+    let record = known.unwrap_or_else(|| Record {
+        server: place.server.clone(),
+        email: place.address.clone(),
+        account_id: logged_in.account,
+        epoch_id: logged_in.epoch,
+        device_id: place.device,
+        device_name: name.to_string(),
+        keyring: logged_in.sealed_keyring.clone(),
+        recovery_slot: logged_in.recovery_slot.clone(),
+        newer_recovery_slot: None,
+        former: Vec::new(),
+        closed: Vec::new(),
+        stored: None,
+    });
+    let login = to_keep(&logged_in);
+    let device_record = logged_in.device_record.clone();
+    let mut session = context.adopt(profile, record, remote, logged_in)?;
+    session.record.device_name = name.to_string();
+    session.remember()?;
+    let device_record = match device_record {
+        None if was_known => own_record(&session),
+        told => told,
+    };
+    if let Err(failure) = put_device_record(&session, device_record.as_ref(), &name) {
+        context.ui.warn(format!(
+            "the account could not be told this device's name: {failure}; the next login tries again"
+        ));
+    }
+    let stored = store(context, &mut session, &login)?;
+    Ok(Settled { session, name, stored })
+}
+
+/// The record that the account has of this device.
+fn own_record(session: &Session) -> Option<keybackup_protocol::api::DeviceRecord> {
+    let devices = session.vault.remote.devices().ok()?.devices;
+    devices.into_iter().find(|record| record.id == session.vault.device)
+}
+
 /// What a device keeps of a login, to come back without a password.
 pub(super) fn to_keep(logged_in: &LoggedIn) -> Login {
     let Grant { token, expires_at, device_cookie } = &logged_in.grant;
@@ -113,8 +171,16 @@ pub(super) fn store(
     session: &mut Session,
     login: &Login,
 ) -> Result<StoreKind, Failure> {
+    let mut kept = Login::default();
+    kept.device_cookie.clone_from(&login.device_cookie);
+    kept.session = login.session.as_ref().map(|of| KeptSession {
+        token: of.token.clone(),
+        root: of.root.clone(),
+        expires_at: of.expires_at,
+        former: session.former.clone(),
+    });
     let kind = session.profile.save_login(
-        login,
+        &kept,
         context.settings.store,
         &keychain::System::default(),
         |message| context.ui.warn(message),

@@ -22,8 +22,10 @@ mod password;
 mod persona;
 mod pull;
 mod push;
+mod recovery;
 mod register;
 mod relabel;
+mod reset;
 mod scan;
 mod sessions;
 mod status;
@@ -97,6 +99,8 @@ fn run(cli: &Cli, ui: &Ui, environment: &Environment) -> CommandResult {
         Command::Remove(arguments) => relabel::remove(context, arguments),
         Command::Import(arguments) => import::run(context, arguments),
         Command::Password(cli::Password::Change(arguments)) => password::change(context, arguments),
+        Command::Password(cli::Password::Reset(arguments)) => reset::run(context, arguments),
+        Command::Recovery(command) => recovery::run(context, command),
         Command::Session(cli::Session::List) => sessions::list(context),
         Command::Session(cli::Session::Revoke(arguments)) => sessions::revoke(context, arguments),
         Command::Account(cli::Account::Show) => account::show(context),

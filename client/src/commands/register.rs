@@ -10,7 +10,8 @@ use crate::config::host_name;
 use crate::error::{Code, CommandResult, Failure};
 use crate::keys::ksf::PasswordKsf;
 use crate::passwords;
-use crate::profile::{Login, Profile, Record, durable};
+use crate::phrases;
+use crate::profile::{Login, Profile, Record};
 use crate::records::{DeviceRecord, LocalState};
 use crate::remote::Remote;
 use crate::ui;
@@ -39,7 +40,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Register) -> CommandRe
     let server = settings.server_for(None)?;
     let mut remote = context.remote(&server)?;
     refuse_unwelcome(&remote, arguments)?;
-    refuse_unseen(ui, arguments)?;
+    phrases::refuse_unseen(ui, arguments.recovery_file.as_deref())?;
     let password = passwords::chosen(
         ui,
         &context.global.passwords,
@@ -79,32 +80,34 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Register) -> CommandRe
         server: server.clone(),
         email: address.clone(),
         account_id: registration.account,
-        epoch_id: registration.epoch,
+        epoch_id: registration.epoch.id,
         device_id: device,
         device_name: device_name.to_string(),
-        keyring: registration.sealed_keyring(),
-        recovery_slot: registration.recovery_slot(),
+        keyring: registration.epoch.sealed_keyring(),
+        recovery_slot: registration.epoch.recovery_slot(),
         newer_recovery_slot: None,
+        former: Vec::new(),
+        closed: Vec::new(),
         stored: None,
     };
     let login = Login::new(
         grant.token.expose(),
-        registration.root.expose(),
+        registration.epoch.root.expose(),
         grant.expires_at,
         grant.device_cookie.expose(),
     );
     remote.authenticate(grant.token);
-    let sealed_keyring = registration.sealed_keyring();
-    let mut state = LocalState::new(registration.epoch);
-    state.began(sealed_keyring.version, registration.index_hash, now());
+    let sealed_keyring = registration.epoch.sealed_keyring();
+    let mut state = LocalState::new(registration.epoch.id);
+    state.began(sealed_keyring.version, registration.epoch.index_hash, now());
     let mut session = Session::new(
         Vault {
             remote,
             account: registration.account,
-            epoch: registration.epoch,
+            epoch: registration.epoch.id,
             device,
-            root: registration.root,
-            keyring: registration.keyring,
+            root: registration.epoch.root,
+            keyring: registration.epoch.keyring,
             sealed_keyring,
             state,
         },
@@ -157,23 +160,7 @@ fn refuse_known(profile: &Profile, arguments: &cli::Register) -> CommandResult {
         .hint("another account beside it: --profile NAME")
         .hint("the same account: keybackup login"));
     }
-    if let Some(file) = &arguments.recovery_file
-        && std::fs::symlink_metadata(file).is_ok()
-    {
-        return Err(Failure::new(Code::Usage, format!("{} exists already", file.display()))
-            .hint("--recovery-file never replaces a file: name another one"));
-    }
-    Ok(())
-}
-
-/// Refuses to make an account whose phrase nobody would see: it is shown once.
-fn refuse_unseen(ui: &ui::Ui, arguments: &cli::Register) -> CommandResult {
-    if ui.can_ask() || ui.is_json() || arguments.recovery_file.is_some() {
-        return Ok(());
-    }
-    Err(Failure::new(Code::InputNeeded, "there is nobody to show the recovery phrase to")
-        .hint("have it written to a file: --recovery-file FILE")
-        .hint("or take it from the document on standard output: --json"))
+    phrases::refuse_existing(arguments.recovery_file.as_deref())
 }
 
 /// Puts the phrase where it was asked for, and has it confirmed: before the account is real.
@@ -188,27 +175,18 @@ fn keep_phrase(
 ) -> CommandResult {
     let ui = context.ui;
     let phrase = registration.phrase();
-    if let Some(file) = &arguments.recovery_file {
-        let line = zeroize::Zeroizing::new(format!("{}\n", phrase.as_str()));
-        durable::create_new(file, line.as_bytes()).map_err(|error| {
-            Failure::io(&error, format!("writing the recovery phrase to {}", file.display()))
-        })?;
-        ui.say(format!("the recovery phrase is in {}", ui::escape(&file.display().to_string())));
-    }
+    phrases::keep(ui, &phrase, arguments.recovery_file.as_deref())?;
     if ui.is_json() {
         ui.json(&Document {
             server,
             email,
             account: registration.account.to_string(),
-            epoch: registration.epoch.to_string(),
+            epoch: registration.epoch.id.to_string(),
             device: super::DeviceDocument { id: device.to_string(), name: device_name.to_string() },
             recovery_phrase: arguments.recovery_file.is_none().then_some(phrase.as_str()),
             recovery_file: arguments.recovery_file.as_ref().map(|file| file.display().to_string()),
         })?;
         ui.flush()?;
-    } else if arguments.recovery_file.is_none() {
-        ui.show_phrase(&phrase);
-        ui.quiz(&phrase)?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::local::{self, LocalPersona};
 use super::persona::{Persona, device_names, name_device};
 use super::scan::How;
 use crate::config::StoreKind;
-use crate::error::{CommandResult, Failure};
+use crate::error::{Code, CommandResult, Failure};
 use crate::marks::OpenedPersona;
 use crate::records::Digest;
 use crate::ui;
@@ -74,11 +74,12 @@ pub(super) fn run(context: &Context<'_>) -> CommandResult {
     } else {
         print(context, &document)?;
     }
-    // A server that can't be reached is something to report; one that goes back is a failure.
-    match failure {
-        Some(failure) if failure.exit() == crate::error::Exit::Integrity => Err(failure),
-        _ => Ok(()),
-    }
+    // A server that can't be reached is something to report; one that goes back is a failure, and so
+    // is an account that somebody has taken elsewhere.
+    let grave = |failure: &Failure| {
+        failure.exit() == crate::error::Exit::Integrity || failure.code() == Code::Displaced
+    };
+    failure.filter(grave).map_or(Ok(()), Err)
 }
 
 fn look(context: &Context<'_>) -> Result<(Document, Option<Failure>), Failure> {
@@ -145,7 +146,9 @@ fn look(context: &Context<'_>) -> Result<(Document, Option<Failure>), Failure> {
             document.login.valid = Some(true);
             document.personas = compare(&session, &opened, &locals);
             document.marks = Some(marks(&session));
-            Ok((document, None))
+            let displaced = session.displaced.then(|| session.displacement());
+            document.server.error = displaced.as_ref().map(Failure::to_json);
+            Ok((document, displaced))
         }
         Err(failure) => {
             document.login.valid = (failure.exit() == crate::error::Exit::Login).then_some(false);

@@ -127,6 +127,10 @@ codes! {
     RegistrationRefused = "registration_refused", Login;
     /// The persona belongs to an older epoch.
     Locked = "locked", Login;
+    /// The password was reset without the phrase: this device is in an epoch that was displaced.
+    Displaced = "displaced", Login;
+    /// Resets without the phrase are barred.
+    Barred = "barred", Login;
     /// No such persona, file or account.
     NotFound = "not_found", NotFound;
     /// The server is newer, or local data differ.

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use keybackup_protocol::EpochId;
 use zeroize::Zeroizing;
 
 use super::keychain::{Keychain, KeychainError, SERVICE, System};
@@ -32,6 +33,17 @@ pub struct Session {
     pub root: Zeroizing<[u8; 32]>,
     /// Unix seconds after which the token is void.
     pub expires_at: i64,
+    /// Root keys of epochs that this device was in before: with them it can unlock these.
+    pub former: Vec<FormerRoot>,
+}
+
+/// The root key of an epoch that a device was in before.
+#[derive(Clone)]
+pub struct FormerRoot {
+    /// The epoch.
+    pub epoch: EpochId,
+    /// Its root key.
+    pub root: Zeroizing<[u8; 32]>,
 }
 
 impl Login {
@@ -42,6 +54,7 @@ impl Login {
                 token: Zeroizing::new(token.to_owned()),
                 root: Zeroizing::new(*root),
                 expires_at,
+                former: Vec::new(),
             }),
             device_cookie: Some(Zeroizing::new(device_cookie.to_owned())),
         }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `profile.json` | server, address, ids, sealed keyring and recovery slot: nothing secret |
 //! | `state.sealed` | what this device has seen of the account, sealed |
+//! | `state-<epoch>.sealed` | the same of an epoch that this device was in before |
 //! | `state.sealed.orphan` | the same of an earlier device, whose record is gone |
 //! | `snapshot` | the last listing and its `ETag` |
 //! | `sent.json` | which labels were sent last |
@@ -22,7 +23,7 @@ use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use keybackup_protocol::PersonaId;
+use keybackup_protocol::{EpochId, PersonaId};
 
 use crate::config::ProfileName;
 
@@ -36,8 +37,8 @@ mod record;
 
 pub use caches::{Sent, Snapshot};
 pub use error::ProfileError;
-pub use login::{Login, Session};
-pub use record::Record;
+pub use login::{FormerRoot, Login, Session};
+pub use record::{FormerEpoch, Record};
 
 /// The files of one profile.
 #[derive(Debug, Clone)]
@@ -71,9 +72,18 @@ impl Profile {
         bytes.map(|bytes| Record::parse(&bytes, path)).transpose()
     }
 
-    /// The sealed local state.
-    pub fn state(&self) -> Result<Option<Vec<u8>>, ProfileError> {
-        read(&self.path("state.sealed"))
+    /// The sealed local state of the record's epoch.
+    pub fn state(&self, epoch: &EpochId) -> Result<Option<Vec<u8>>, ProfileError> {
+        // Where a process was killed in the middle of a move to or from it.
+        match read(&self.path("state.sealed"))? {
+            None => self.former_state(epoch),
+            found => Ok(found),
+        }
+    }
+
+    /// The same of an epoch that this device was in before.
+    pub fn former_state(&self, epoch: &EpochId) -> Result<Option<Vec<u8>>, ProfileError> {
+        read(&self.path(&format!("state-{epoch}.sealed")))
     }
 
     /// The last listing, if a whole one is there.
@@ -110,6 +120,23 @@ impl LockedProfile {
     /// Keeps the sealed local state. When this returns it is on the disk.
     pub fn save_state(&self, sealed: &[u8]) -> Result<(), ProfileError> {
         self.save("state.sealed", sealed)
+    }
+
+    /// Keeps the sealed local state for when this device is back in its epoch.
+    pub fn leave_epoch(&self, epoch: &EpochId) -> Result<(), ProfileError> {
+        let path = self.path("state.sealed");
+        match durable::rename(&path, &self.path(&format!("state-{epoch}.sealed"))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(ProfileError::writing(path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the local state of an epoch that is no longer a former one.
+    pub fn forget_former_state(&self, epoch: &EpochId) -> Result<(), ProfileError> {
+        let path = self.path(&format!("state-{epoch}.sealed"));
+        durable::remove(&path).map_err(|source| ProfileError::writing(path, source))
     }
 
     /// Sets the sealed local state aside, if there is one, and tells where it is now. It belongs to

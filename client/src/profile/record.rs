@@ -36,8 +36,28 @@ pub struct Record {
     /// nobody knows whether it is one, and the other stays.
     #[serde(default)]
     pub newer_recovery_slot: Option<Slot>,
+    /// Epochs that this device was in before, and that are not known to be unlocked.
+    #[serde(default)]
+    pub former: Vec<FormerEpoch>,
+    /// Epochs whose personas this device knows to have moved: nothing goes back to them.
+    #[serde(default)]
+    pub closed: Vec<EpochId>,
     /// Where the login was last kept.
     pub stored: Option<StoreKind>,
+}
+
+/// What a device keeps of an epoch that it was in before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerEpoch {
+    /// The epoch.
+    pub epoch_id: EpochId,
+    /// Its newest keyring that this device has opened, sealed.
+    pub keyring: Keyring,
+    /// Its root key sealed under its phrase.
+    pub recovery_slot: Slot,
+    /// As in the record.
+    #[serde(default)]
+    pub newer_recovery_slot: Option<Slot>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,6 +78,48 @@ impl Record {
     pub fn keep_recovery_slot(&mut self, served: Slot) {
         if served.generation > self.recovery_slot.generation {
             self.newer_recovery_slot = Some(served);
+        }
+    }
+
+    /// Takes a proven slot as the one that the phrase opens.
+    pub fn adopt_recovery_slot(&mut self, slot: Slot) {
+        self.newer_recovery_slot =
+            self.newer_recovery_slot.take().filter(|newer| newer.generation > slot.generation);
+        self.recovery_slot = slot;
+    }
+
+    /// The slots that a phrase may open, newest first.
+    pub fn recovery_slots(&self) -> impl Iterator<Item = &Slot> {
+        self.newer_recovery_slot.iter().chain([&self.recovery_slot])
+    }
+
+    /// Moves to another epoch of the account, and keeps what belongs to the one before; or back to
+    /// one that was kept.
+    pub fn move_to(&mut self, epoch: EpochId, keyring: Keyring, recovery_slot: Slot) {
+        let left = FormerEpoch {
+            epoch_id: self.epoch_id,
+            keyring: std::mem::replace(&mut self.keyring, keyring),
+            recovery_slot: self.recovery_slot.clone(),
+            newer_recovery_slot: self.newer_recovery_slot.take(),
+        };
+        self.former.push(left);
+        self.epoch_id = epoch;
+        let kept = self.former.iter().position(|former| former.epoch_id == epoch);
+        match kept.map(|place| self.former.remove(place)) {
+            None => self.recovery_slot = recovery_slot,
+            Some(kept) => {
+                self.recovery_slot = kept.recovery_slot;
+                self.newer_recovery_slot = kept.newer_recovery_slot;
+                self.keep_recovery_slot(recovery_slot);
+            }
+        }
+    }
+
+    /// Forgets a former epoch that is unlocked.
+    pub fn close(&mut self, epoch: EpochId) {
+        self.former.retain(|former| former.epoch_id != epoch);
+        if !self.closed.contains(&epoch) {
+            self.closed.push(epoch);
         }
     }
 

@@ -28,6 +28,8 @@ pub(super) fn record() -> Record {
         keyring: Keyring { version: 4, sealed: B64(vec![5; 9]) },
         recovery_slot: Slot { kind: SlotKind::Recovery, generation: 1, sealed: B64(vec![6; 9]) },
         newer_recovery_slot: None,
+        former: Vec::new(),
+        closed: Vec::new(),
         stored: None,
     }
 }
@@ -42,7 +44,7 @@ fn what_is_kept_comes_back_and_is_private() {
     let data = tempfile::tempdir().expect("a directory");
     let fresh = profile(data.path());
     assert!(fresh.record().expect("absent is no error").is_none());
-    assert!(fresh.state().expect("absent is no error").is_none());
+    assert!(fresh.state(&EpochId::from_bytes([2; 16])).expect("absent is no error").is_none());
     assert!(!fresh.directory().exists(), "reading makes nothing");
 
     let locked = locked(data.path());
@@ -52,7 +54,10 @@ fn what_is_kept_comes_back_and_is_private() {
     assert_eq!(back.to_bytes(), record().to_bytes());
     assert_eq!(back.server.as_str(), "https://keys.example.org/kb");
     assert_eq!(back.email.as_str(), "alice@example.org");
-    assert_eq!(locked.state().expect("readable").expect("there"), b"sealed");
+    assert_eq!(
+        locked.state(&EpochId::from_bytes([2; 16])).expect("readable").expect("there"),
+        b"sealed"
+    );
     for name in ["profile.json", "state.sealed", "lock"] {
         assert_eq!(mode(&locked.path(name)), 0o600, "{name}");
     }
@@ -191,7 +196,7 @@ fn a_state_without_its_record_is_set_aside_and_not_lost() {
     locked.save_state(b"sealed").expect("saved");
     let aside = locked.set_state_aside().expect("renamed").expect("there was one");
     assert_eq!(std::fs::read(aside).expect("there"), b"sealed");
-    assert!(locked.state().expect("absent is no error").is_none());
+    assert!(locked.state(&EpochId::from_bytes([2; 16])).expect("absent is no error").is_none());
 }
 
 #[test]

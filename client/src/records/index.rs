@@ -188,6 +188,25 @@ impl Index {
         Ok(())
     }
 
+    /// Takes in the objects of another epoch's index, whose ids are none of this one's. Counter and
+    /// keyring version stay: they are this epoch's.
+    pub fn take_in(&mut self, theirs: &Self) -> Result<(), IndexError> {
+        let known = theirs.objects.keys().find(|persona| self.objects.contains_key(persona));
+        if let Some(persona) = known {
+            let floor = self.objects[persona].floor;
+            return Err(IndexError::Fork { persona: *persona, floor });
+        }
+        let (counter, keyring_version) = (self.counter, self.keyring_version);
+        self.merge(theirs)?;
+        (self.counter, self.keyring_version) = (counter, keyring_version);
+        Ok(())
+    }
+
+    /// Its objects, to be changed before they are taken in elsewhere.
+    pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = (&PersonaId, &mut IndexEntry)> {
+        self.objects.iter_mut()
+    }
+
     fn name_twice(&self) -> Option<(PersonaId, &Name)> {
         let mut names = HashSet::new();
         self.objects

@@ -134,6 +134,36 @@ impl Keyring {
         Ok(newer)
     }
 
+    /// The union with the keyring of another epoch, to be written as this epoch's next version: its
+    /// own keys first and as they are, the other's open-only. Its version is above both, since labels
+    /// of the other epoch name that one's.
+    pub fn union(&self, other: &Self) -> Result<Self, KeyringError> {
+        let copied = |entry: &KeyEntry, state| KeyEntry {
+            key: entry.key.copied(),
+            state,
+            unknown: entry.unknown.clone(),
+        };
+        let mut keys: Vec<_> = self.keys.iter().map(|entry| copied(entry, entry.state)).collect();
+        for entry in &other.keys {
+            let id = entry.key.id();
+            match self.find(id) {
+                Some((key, _)) if bool::from(key.ct_eq(&entry.key)) => {}
+                Some(_) => return Err(KeyringError::OtherKey(id)),
+                None => keys.push(copied(entry, KeyState::OpenOnly)),
+            }
+        }
+        if keys.len() > MAX_KEYS {
+            return Err(KeyringError::TooMany);
+        }
+        let mut unknown = self.unknown.clone();
+        for (field, value) in &other.unknown {
+            unknown.entry(field.clone()).or_insert_with(|| value.clone());
+        }
+        let version = self.version.max(other.version) + 1;
+        let min_writer = self.min_writer.max(other.min_writer);
+        Ok(Self { version, min_writer, keys, unknown })
+    }
+
     /// Opens version `version` of the keyring of `epoch`.
     pub fn open(
         root: &RootKey,

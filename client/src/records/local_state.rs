@@ -100,6 +100,20 @@ impl LocalState {
         }
     }
 
+    /// Takes over what was seen of personas in another epoch that this one has taken in.
+    pub fn inherit(&mut self, other: &Self) {
+        for (persona, theirs) in &other.personas {
+            match self.personas.get_mut(persona) {
+                Some(mark) if mark.version >= theirs.version => {
+                    mark.base = mark.base.take().or_else(|| theirs.base.clone());
+                }
+                _ => {
+                    self.personas.insert(*persona, theirs.clone());
+                }
+            }
+        }
+    }
+
     /// Raises the mark of an index; true if that is news.
     pub(crate) fn saw_index(&mut self, counter: u64, index: Digest, now: i64) -> bool {
         let news = counter > self.index_counter;

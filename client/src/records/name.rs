@@ -48,6 +48,14 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The same with a number behind it, cut so that it fits.
+    #[must_use]
+    pub fn numbered(&self, number: u64) -> Self {
+        let behind = format!(" ({number})");
+        let end = self.0.floor_char_boundary(MAX_BYTES - behind.len());
+        Self(format!("{}{behind}", &self.0[..end]))
+    }
 }
 
 impl TryFrom<String> for Name {
@@ -157,6 +165,15 @@ mod tests {
             assert_eq!(bad.parse::<Name>(), Err(error), "{bad:?}");
         }
         assert!(serde_json::from_str::<Name>("\"..\"").is_err(), "JSON obeys the same rules");
+    }
+
+    #[test]
+    fn a_numbered_name_is_one() {
+        let numbered = |text: &str, number| text.parse::<Name>().expect("a name").numbered(number);
+        assert_eq!(numbered("work", 2).as_str(), "work (2)");
+        let long = numbered(&"ü".repeat(127), 10);
+        assert_eq!(long.as_str(), format!("{} (10)", "ü".repeat(125)));
+        assert_eq!(long.as_str().parse(), Ok(long));
     }
 
     #[test]

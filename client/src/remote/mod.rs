@@ -8,11 +8,13 @@ use std::io::{Read, Write};
 
 use bytes::Bytes;
 use keybackup_protocol::api::{
-    AccountAnswer, CommitHead, Committed, DeviceRecord, Devices, Done, Ended, KeyringAnswer,
-    Labels, Listing, LoggedIn, LoginFinish, LoginStart, LoginStarted, PasswordChange, Registered,
-    RegistrationFinish, RegistrationStart, RegistrationStarted, Sessions, Status, Uploaded,
+    AccountAnswer, CommitHead, Committed, DeviceRecord, Devices, Done, Ended, EpochOpen, Epochs,
+    KeyringAnswer, Labels, Listing, LoggedIn, LoginFinish, LoginStart, LoginStarted, MailRequest,
+    MailRequested, OpenedEpoch, PasswordChange, RecoveryRotation, Registered, RegistrationFinish,
+    RegistrationStart, RegistrationStarted, ResetDone, ResetFinish, ResetStart, ResetStarted,
+    Sessions, Status, Undo, Undone, Unlock, Uploaded,
 };
-use keybackup_protocol::{B64, PersonaId, SessionId, UploadId, limits, put_lp, routes};
+use keybackup_protocol::{B64, EpochId, PersonaId, SessionId, UploadId, limits, put_lp, routes};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
@@ -144,6 +146,61 @@ impl Remote {
     /// `PUT /password`.
     pub fn change_password(&self, change: &PasswordChange) -> Result<Done, RemoteError> {
         self.send_json(Method::PUT, routes::PASSWORD, change)
+    }
+
+    /// `PUT /password/reset`: has a code mailed, if the address has an account.
+    pub fn request_reset(&self, email: &str) -> Result<(), RemoteError> {
+        let body = MailRequest { email: email.to_owned() };
+        self.send_json::<MailRequested>(Method::PUT, routes::PASSWORD_RESET, &body).map(drop)
+    }
+
+    /// `POST /password/reset/start`.
+    pub fn start_reset(&self, start: &ResetStart) -> Result<ResetStarted, RemoteError> {
+        self.post(routes::PASSWORD_RESET_START, start)
+    }
+
+    /// `POST /password/reset`.
+    pub fn finish_reset(&self, finish: &ResetFinish) -> Result<ResetDone, RemoteError> {
+        self.post(routes::PASSWORD_RESET, finish)
+    }
+
+    /// `PUT /recovery`.
+    pub fn rotate_recovery(&self, rotation: &RecoveryRotation) -> Result<Done, RemoteError> {
+        self.send_json(Method::PUT, routes::RECOVERY, rotation)
+    }
+
+    /// `GET /epochs`.
+    pub fn epochs(&self) -> Result<Epochs, RemoteError> {
+        self.get(routes::EPOCHS, limits::MAX_JSON_BYTES)
+    }
+
+    /// `GET /epochs/<id>/personas`.
+    pub fn epoch_listing(&self, epoch: &EpochId) -> Result<Listing, RemoteError> {
+        self.get(&format!("{}/{epoch}/personas", routes::EPOCHS), limits::MAX_ANSWER_BYTES)
+    }
+
+    /// `POST /epochs/<id>/open`.
+    pub fn open_epoch(
+        &self,
+        epoch: &EpochId,
+        open: &EpochOpen,
+    ) -> Result<OpenedEpoch, RemoteError> {
+        self.post(&format!("{}/{epoch}/open", routes::EPOCHS), open)
+    }
+
+    /// `POST /epochs/<id>/unlock`.
+    pub fn unlock(&self, epoch: &EpochId, unlock: &Unlock) -> Result<Done, RemoteError> {
+        self.post(&format!("{}/{epoch}/unlock", routes::EPOCHS), unlock)
+    }
+
+    /// `POST /epochs/undo`.
+    pub fn undo_reset(&self, undo: &Undo) -> Result<Undone, RemoteError> {
+        self.post(routes::EPOCHS_UNDO, undo)
+    }
+
+    /// The account's current epoch, by the last answer that named it.
+    pub fn current_epoch(&self) -> Option<EpochId> {
+        self.wire.current_epoch()
     }
 
     /// `GET /keyring`.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use keybackup_protocol::api::ErrorAnswer;
-use keybackup_protocol::limits;
-use keybackup_protocol::routes::H_PROTOCOL;
+use keybackup_protocol::routes::{H_EPOCH, H_PROTOCOL};
+use keybackup_protocol::{EpochId, limits};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::mpsc;
 
@@ -39,6 +39,8 @@ pub(super) struct Wire {
     client: reqwest::Client,
     base: Url,
     idle: Duration,
+    /// The account's current epoch, as the last answer named it.
+    current_epoch: Mutex<Option<EpochId>>,
 }
 
 /// Bytes to send: in memory, or read as they go.
@@ -76,11 +78,15 @@ impl Wire {
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
-        Ok(Self { runtime, client, base, idle: endpoint.idle })
+        Ok(Self { runtime, client, base, idle: endpoint.idle, current_epoch: Mutex::new(None) })
     }
 
     pub(super) fn server(&self) -> String {
         self.base.as_str().trim_end_matches('/').to_owned()
+    }
+
+    pub(super) fn current_epoch(&self) -> Option<EpochId> {
+        *locked(&self.current_epoch)
     }
 
     pub(super) fn odd(&self, what: &'static str) -> RemoteError {
@@ -118,6 +124,10 @@ impl Wire {
                 self.send_stream(request, reader, length, progress)?
             }
         };
+        let named = response.headers().get(H_EPOCH).and_then(|value| value.to_str().ok());
+        if let Some(epoch) = named.and_then(|text| text.parse().ok()) {
+            *locked(&self.current_epoch) = Some(epoch);
+        }
         let status = response.status();
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
             return Ok(response);

@@ -3,7 +3,7 @@
 use keybackup_protocol::EpochId;
 
 use crate::marks::{Contradiction, ListingError};
-use crate::records::{IndexError, Name, RecordError};
+use crate::records::{IndexError, KeyringError, Name, RecordError};
 use crate::remote::RemoteError;
 use crate::seal::BlobError;
 use crate::spool::SpoolError;
@@ -35,6 +35,9 @@ pub enum VaultError {
     /// What should be a newer keyring is not newer, or lacks a key that the older one holds.
     #[error("the server's newer keyring is none, or lacks a key that this device holds")]
     KeyringShrank,
+    /// The keyrings of two epochs can't be one.
+    #[error("the keys of the two epochs can't be kept together")]
+    Keyrings(#[from] KeyringError),
     /// A blob that is not what its label says.
     #[error("the backup's bytes are not those that its label names")]
     Blob(#[from] BlobError),

@@ -6,6 +6,7 @@ mod error;
 mod fetch;
 mod ranged;
 mod snapshot;
+mod unlock;
 
 use keybackup_protocol::{AccountId, DeviceId, EpochId, api};
 
@@ -13,6 +14,7 @@ pub use commit::{Change, Landed};
 pub use error::VaultError;
 pub use ranged::RangedBlob;
 pub use snapshot::Notes;
+pub use unlock::{LockedEpoch, UnlockKey, Unlocked};
 
 use crate::records::{Keyring, LocalState};
 use crate::remote::Remote;

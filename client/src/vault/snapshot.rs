@@ -5,7 +5,7 @@ use keybackup_protocol::api::Listing;
 
 use super::{Vault, VaultError};
 use crate::marks::{self, Contradiction, Opened};
-use crate::records::Digest;
+use crate::records::{Digest, Keyring};
 use crate::remote::Fetched;
 
 /// Most labels of one persona that a device which was away has to look at.
@@ -57,7 +57,7 @@ impl Vault {
         }
         let mut opened = Opened::open(&listing, &self.keyring, self.account)?;
         for need in marks::chains_needed(&self.state, &opened) {
-            self.fetch_chain(&mut opened, need.persona, need.from)?;
+            self.fetch_chain(&mut opened, &self.keyring, need.persona, need.from)?;
         }
         marks::check(&self.state, &opened).map_err(Box::new)?;
         if let Some((etag, bytes)) = fresh {
@@ -90,9 +90,10 @@ impl Vault {
 
     /// Fetches the labels between what was seen and the newest, and opens them page by page: what
     /// does not open ends it, so a server can't have this device keep more than there truly is.
-    fn fetch_chain(
+    pub(super) fn fetch_chain(
         &self,
         opened: &mut Opened,
+        keyring: &Keyring,
         persona: PersonaId,
         from: u64,
     ) -> Result<(), VaultError> {
@@ -107,7 +108,7 @@ impl Vault {
                 // A page that goes back, or a newest version out of reach: it would never end.
                 return Err(Box::new(Contradiction::endless_chain(persona)).into());
             }
-            opened.add_chain(persona, &page, &self.keyring)?;
+            opened.add_chain(persona, &page, keyring)?;
             next = last.saturating_add(1);
         }
         Ok(())

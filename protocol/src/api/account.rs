@@ -93,6 +93,11 @@ pub struct AccountAnswer {
     pub created_at: i64,
     /// Its password.
     pub password: PasswordFacts,
+    /// The account's current epoch; another one where the password was reset without the phrase, or
+    /// that was undone.
+    pub current_epoch: EpochId,
+    /// Generation of the epoch's recovery slot; counts up with each new phrase.
+    pub recovery_generation: u64,
     /// Bytes that count to its quota.
     pub held_bytes: u64,
     /// Its quota, bytes.

@@ -18,6 +18,9 @@ pub struct LoginStart {
     /// Another epoch than the current one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<EpochId>,
+    /// The epoch that the current one has displaced, for who doesn't know its id.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub previous: bool,
     /// From an earlier session of this device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_cookie: Option<String>,
@@ -36,6 +39,15 @@ pub enum LoginPurpose {
     Session,
     /// `PUT /password`.
     ChangePassword,
+    /// `PUT /recovery`.
+    RotateRecovery,
+    /// `POST /epochs/undo`.
+    UndoReset,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Answer of `POST /login/start`; alike for known and unknown addresses.

@@ -4,17 +4,21 @@
 //! Types that hold a secret (a token, a cookie, a ticket) have no `Debug`.
 
 mod account;
+mod epochs;
 mod error;
 mod login;
 mod persona;
+mod reset;
 mod sealed;
 mod session;
 mod status;
 
 pub use account::*;
+pub use epochs::*;
 pub use error::{ErrorAnswer, ErrorBody, code};
 pub use login::*;
 pub use persona::*;
+pub use reset::*;
 pub use sealed::*;
 pub use session::*;
 pub use status::*;

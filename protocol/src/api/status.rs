@@ -15,6 +15,9 @@ pub struct Status {
     pub suites: Vec<u8>,
     /// Who may register.
     pub registration: Registration,
+    /// Whether it can send mail, and so codes.
+    #[serde(default)]
+    pub mail: bool,
     /// What it allows.
     pub limits: StatusLimits,
 }

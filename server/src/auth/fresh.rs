@@ -24,12 +24,24 @@ pub(crate) fn prove(
     purpose: LoginPurpose,
     login: &FreshLogin,
 ) -> Result<Proven, ApiError> {
+    let proven = prove_alone(call, purpose, login)?;
+    let subject = proven.subject;
+    if (subject.account, subject.epoch) == (session.account, session.epoch) {
+        Ok(proven)
+    } else {
+        Err(ApiError::LoginFailed)
+    }
+}
+
+/// The same where no session is asked for: the login says whose it is.
+pub(crate) fn prove_alone(
+    call: &Call<'_>,
+    purpose: LoginPurpose,
+    login: &FreshLogin,
+) -> Result<Proven, ApiError> {
     let ticket = LoginTicket::open(&call.server.key, purpose, &login.ticket, call.now)
         .ok_or(ApiError::LoginFailed)?;
     opaque::login_finish(&ticket.state, &login.ke3.0)?;
-    let subject = ticket
-        .subject
-        .filter(|subject| (subject.account, subject.epoch) == (session.account, session.epoch))
-        .ok_or(ApiError::LoginFailed)?;
+    let subject = ticket.subject.ok_or(ApiError::LoginFailed)?;
     Ok(Proven { attempt: ticket.attempt, subject, registers_with: ticket.registers_with })
 }

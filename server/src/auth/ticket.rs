@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::keyfile::{KeyFileError, ServerKey};
 
+/// Purpose of tickets that end in another password or epoch.
+const RESET: &str = "reset";
 /// Purpose of tickets that end in an account.
 const REGISTRATION: &str = "registration";
 
@@ -17,6 +19,8 @@ const REGISTRATION: &str = "registration";
 const fn purpose_text(purpose: LoginPurpose) -> &'static str {
     match purpose {
         LoginPurpose::ChangePassword => "login change password",
+        LoginPurpose::RotateRecovery => "login rotate recovery",
+        LoginPurpose::UndoReset => "login undo reset",
         // Handlers refuse purposes that they don't know before there is a ticket.
         _ => "login session",
     }
@@ -138,6 +142,80 @@ impl RegistrationTicket {
             invited: reader.array().ok()? == [1],
             address: std::str::from_utf8(reader.rest()).ok()?.parse().ok()?,
         })
+    }
+}
+
+/// Between `POST /password/reset/start` and `/password/reset`.
+pub(crate) struct ResetTicket {
+    /// The attempt's row.
+    pub(crate) attempt: [u8; 16],
+    /// AKE key pair whose public key the response held.
+    pub(crate) setup_id: u32,
+    /// The account.
+    pub(crate) account: AccountId,
+    /// Keyed hash of its address.
+    pub(crate) address: [u8; 32],
+    /// Keyed hash of the code.
+    pub(crate) code: [u8; 32],
+    /// Personas that a reset without phrase locks.
+    pub(crate) would_lock: u64,
+    /// The epoch whose phrase was proven.
+    pub(crate) proven: Option<Proof>,
+}
+
+/// A phrase that was proven when a reset began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Proof {
+    pub(crate) epoch: EpochId,
+    pub(crate) verifier: [u8; 32],
+    /// Of the password.
+    pub(crate) generation: u64,
+}
+
+impl ResetTicket {
+    /// Seals it; unpadded base64url.
+    pub(crate) fn seal(&self, key: &ServerKey) -> Result<String, KeyFileError> {
+        let mut plain = Vec::with_capacity(192);
+        plain.extend_from_slice(&self.attempt);
+        plain.extend_from_slice(&self.setup_id.to_be_bytes());
+        plain.extend_from_slice(self.account.as_bytes());
+        plain.extend_from_slice(&self.address);
+        plain.extend_from_slice(&self.code);
+        plain.extend_from_slice(&self.would_lock.to_be_bytes());
+        if let Some(proof) = &self.proven {
+            plain.extend_from_slice(proof.epoch.as_bytes());
+            plain.extend_from_slice(&proof.verifier);
+            plain.extend_from_slice(&proof.generation.to_be_bytes());
+        }
+        Ok(B64(key.seal_ticket(RESET, &plain)?).to_text())
+    }
+
+    /// Opens one that this server made; `None` for everything else. Expiry is the attempt row's
+    /// matter.
+    pub(crate) fn open(key: &ServerKey, text: &str) -> Option<Self> {
+        let plain = key.open_ticket(RESET, &B64::from_text(text)?.0).ok()?;
+        Self::decode(&plain).ok()
+    }
+
+    fn decode(plain: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(plain);
+        let mut ticket = Self {
+            attempt: reader.array()?,
+            setup_id: reader.u32()?,
+            account: AccountId::from_bytes(reader.array()?),
+            address: reader.array()?,
+            code: reader.array()?,
+            would_lock: reader.u64()?,
+            proven: None,
+        };
+        let rest = reader.rest();
+        if !rest.is_empty() {
+            let mut reader = Reader::new(rest);
+            let epoch = EpochId::from_bytes(reader.array()?);
+            let (verifier, generation) = (reader.array()?, reader.u64()?);
+            ticket.proven = Some(Proof { epoch, verifier, generation });
+        }
+        Ok(ticket)
     }
 }
 

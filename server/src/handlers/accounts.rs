@@ -110,7 +110,7 @@ pub(crate) async fn finish(call: &Call<'_>, body: &mut RequestBody) -> Result<An
 }
 
 /// The shape of a new epoch: what is sealed stays the client's business, sizes and counts don't.
-fn check_epoch(epoch: &NewEpoch) -> Result<(), ApiError> {
+pub(super) fn check_epoch(epoch: &NewEpoch) -> Result<(), ApiError> {
     let slots_fit = epoch.slots.len() == REQUIRED_SLOTS.len()
         && REQUIRED_SLOTS.iter().all(|kind| epoch.slots.iter().any(|slot| slot.kind == *kind))
         && epoch

@@ -17,7 +17,7 @@ use crate::store::ROW_BYTES;
 
 /// Sends them; of the newest version that has bytes, unless `?version=N` names one.
 pub(crate) async fn read(call: &Call<'_>, persona: PersonaId) -> Result<Answer, ApiError> {
-    let session = call.session().await?;
+    let session = call.current_session().await?;
     let version = call.query("version")?;
     let store = &*call.server.store;
     let blob = store.blob(session.account, persona, version).await?;

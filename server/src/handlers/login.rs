@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::http::answer::Answer;
 use crate::http::body::RequestBody;
 use crate::router::Call;
-use crate::store::{FinishedLogin, NewAttempt, StoreError};
+use crate::store::{EpochChoice, FinishedLogin, NewAttempt, StoreError};
 
 /// Largest body of either request, in bytes.
 const MAX_BYTES: usize = 4 * 1024;
@@ -34,7 +34,7 @@ pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Ans
         address: tag,
         bucket,
         network: call.network(),
-        epoch: request.epoch,
+        epoch: epoch(&request)?,
         now: call.now,
         expires_at: call.now + LOGIN_TICKET_TTL_S,
         evaluations: if blinded.is_some() { 2 } else { 1 },
@@ -72,10 +72,22 @@ pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Ans
     Ok(Answer::json(StatusCode::OK, &answer))
 }
 
+/// The epoch that it is into.
+fn epoch(request: &LoginStart) -> Result<EpochChoice, ApiError> {
+    match (request.epoch, request.previous) {
+        (None, false) => Ok(EpochChoice::Current),
+        (Some(epoch), false) => Ok(EpochChoice::Named(epoch)),
+        (None, true) => Ok(EpochChoice::Previous),
+        (Some(_), true) => Err(ApiError::BadRequest("one epoch, not two")),
+    }
+}
+
 /// The registration request of a new password, with the purposes that have one and no other.
 fn blinded(request: &LoginStart) -> Result<Option<Blinded>, ApiError> {
     match (request.purpose, &request.registration_request) {
-        (LoginPurpose::Session, None) => Ok(None),
+        (LoginPurpose::Session | LoginPurpose::RotateRecovery | LoginPurpose::UndoReset, None) => {
+            Ok(None)
+        }
         (LoginPurpose::ChangePassword, Some(request)) => Ok(Some(Blinded::parse(&request.0)?)),
         _ => Err(ApiError::BadRequest("purpose and registration request don't fit")),
     }

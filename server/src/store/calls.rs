@@ -6,20 +6,21 @@ use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt as _;
 use keybackup_protocol::api::{
-    AccountAnswer, DeviceRecord, Keyring, Labels, ListedSession, Listing,
+    AccountAnswer, DeviceRecord, Keyring, Labels, ListedEpoch, ListedSession, Listing, OpenedEpoch,
 };
 use keybackup_protocol::{AccountId, EpochId, PersonaId};
 
 use super::sql::attempts::Accepted;
 use super::sql::proposal::Proposal;
 use super::sql::{
-    accounts, attempts, commit, devices, invites, passwords, personas, quota, sessions, starts,
-    uploads,
+    accounts, attempts, codes, commit, devices, epochs, invites, passwords, personas, quota,
+    recovery, resets, sessions, starts, undo, unlock, uploads,
 };
 use super::{
-    Blob, BlobSource, Commit, CommitBytes, Credential, FinishedLogin, Invite, InviteTag,
-    LoginMaterial, NewAccount, NewAttempt, NewRegistration, NewUpload, PartWriter, PasswordChange,
-    Session, SqlStore, Store, StoreError, TokenHash,
+    Blob, BlobSource, Commit, CommitBytes, Credential, EpochVerifier, FinishedLogin, Invite,
+    InviteTag, LoginMaterial, NewAccount, NewAttempt, NewCode, NewRegistration, NewReset,
+    NewUpload, OpenedReset, PartWriter, PasswordChange, RecoveryRotation, Reset, Session, SqlStore,
+    Store, StoreError, TokenHash, Undo, Unlocking,
 };
 
 #[async_trait::async_trait]
@@ -78,6 +79,46 @@ impl Store for SqlStore {
 
     async fn change_password(&self, change: PasswordChange) -> Result<(), StoreError> {
         self.0.writer.run(move |tx| passwords::change(tx, &change)).await
+    }
+
+    async fn request_code(&self, code: NewCode) -> Result<(), StoreError> {
+        self.0.writer.run(move |tx| codes::request(tx, &code)).await
+    }
+
+    async fn open_reset(&self, reset: NewReset) -> Result<OpenedReset, StoreError> {
+        let limits = self.0.limits;
+        self.0.writer.run(move |tx| counted(resets::open(tx, &reset, &limits))).await?
+    }
+
+    async fn reset_password(&self, reset: Reset) -> Result<(), StoreError> {
+        let limits = self.0.limits;
+        self.0.writer.run(move |tx| resets::finish(tx, &reset, &limits)).await
+    }
+
+    async fn undo_reset(&self, undo: Undo) -> Result<(EpochId, bool), StoreError> {
+        let limits = self.0.limits;
+        self.0.writer.run(move |tx| counted(undo::undo(tx, &undo, &limits))).await?
+    }
+
+    async fn rotate_recovery(&self, rotation: RecoveryRotation) -> Result<(), StoreError> {
+        self.0.writer.run(move |tx| recovery::rotate(tx, &rotation)).await
+    }
+
+    async fn epochs(&self, account: AccountId) -> Result<Vec<ListedEpoch>, StoreError> {
+        self.0.readers.run(move |tx| epochs::list(tx, account)).await
+    }
+
+    async fn open_epoch(
+        &self,
+        account: AccountId,
+        epoch: EpochId,
+        proof: EpochVerifier,
+    ) -> Result<OpenedEpoch, StoreError> {
+        self.0.readers.run(move |tx| epochs::open(tx, account, epoch, &proof)).await
+    }
+
+    async fn unlock(&self, unlocking: Unlocking) -> Result<(), StoreError> {
+        self.0.writer.run(move |tx| unlock::unlock(tx, &unlocking)).await
     }
 
     async fn account(
@@ -330,7 +371,12 @@ impl SqlStore {
 fn counted<T>(opened: Result<T, StoreError>) -> Result<Result<T, StoreError>, StoreError> {
     match opened {
         Err(
-            refused @ (StoreError::TooMany { .. } | StoreError::Taken | StoreError::InviteRefused),
+            refused @ (StoreError::TooMany { .. }
+            | StoreError::Taken
+            | StoreError::InviteRefused
+            | StoreError::CodeRefused
+            | StoreError::ProofRefused
+            | StoreError::ResetBarred { .. }),
         ) => Ok(Err(refused)),
         other => other.map(Ok),
     }

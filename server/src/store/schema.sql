@@ -19,15 +19,16 @@ CREATE TABLE accounts (
   sealed_address           BYTEA  NOT NULL,
   current_epoch            BYTEA  NOT NULL,
   created_at               BIGINT NOT NULL,
-  mail_reset_barred_until  BIGINT NOT NULL DEFAULT 0       -- later
+  mail_reset_barred_until  BIGINT NOT NULL DEFAULT 0
 );
 
--- `origin`: registration | mail (later). `closed_at`: when its account was deleted or left it
--- (later). `held_bytes`: blobs and labels of the epoch's personas,
--- 256 bytes for each version's row, waiting uploads (what lies in a file as a block and 256 bytes at
--- least), the index, device records; `personas`: how many, removed ones included; `listed_bytes`:
--- the index, and the newest label of each persona with 128 bytes for its row. These are what the
--- quota looks at.
+-- `origin`: registration | mail. `position`: its place among its account's, from 1. `displaced`: the
+-- epoch that was the current one before it, if one was. `closed_at`: when its account was deleted, or
+-- another epoch took its personas in: it opens no more. `held_bytes`: blobs and labels of the epoch's
+-- personas, 256 bytes for each version's row, waiting uploads (what lies in a file as a block and 256
+-- bytes at least), the index, device records; `personas`: how many, removed ones included;
+-- `listed_bytes`: the index, and the newest label of each persona with 128 bytes for its row. These are
+-- what the quota looks at.
 CREATE TABLE epochs (
   account_id       BYTEA  NOT NULL REFERENCES accounts (id),
   id               BYTEA  NOT NULL,
@@ -40,7 +41,10 @@ CREATE TABLE epochs (
   held_bytes       BIGINT NOT NULL DEFAULT 0,
   personas         BIGINT NOT NULL DEFAULT 0,
   listed_bytes     BIGINT NOT NULL DEFAULT 0,
-  PRIMARY KEY (account_id, id)
+  position         BIGINT NOT NULL,
+  displaced        BYTEA,
+  PRIMARY KEY (account_id, id),
+  UNIQUE (account_id, position)
 );
 
 -- `kind`: password, with an empty device id | pin (later). `generation` counts up with each
@@ -272,7 +276,7 @@ CREATE TABLE starts (
 );
 CREATE INDEX starts_by_end ON starts (empty_at_us);
 
--- Mailed codes, under a keyed hash and bound to a purpose (later).
+-- Mailed codes, under a keyed hash and bound to a purpose.
 CREATE TABLE codes (
   address     BYTEA  NOT NULL,
   purpose     TEXT   NOT NULL,
@@ -283,9 +287,11 @@ CREATE TABLE codes (
   PRIMARY KEY (address, purpose)
 );
 
--- Mail that waits to be sent, sealed (later).
+-- Mail that waits to be sent, sealed. `account_id`: what the address is sealed for, zeros where there
+-- is no account; a row of whose address is empty is to nobody.
 CREATE TABLE outbox (
   id              BYTEA  NOT NULL PRIMARY KEY,
+  account_id      BYTEA  NOT NULL,
   address         BYTEA  NOT NULL,
   sealed_address  BYTEA  NOT NULL,
   kind            TEXT   NOT NULL,

@@ -212,6 +212,7 @@ impl Running {
             ke1: started.message.serialize().to_vec().into(),
             purpose: LoginPurpose::Session,
             epoch: None,
+            previous: false,
             device_cookie,
             registration_request: None,
         };

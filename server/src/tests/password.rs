@@ -27,6 +27,7 @@ async fn prepared(server: &Running, email: &str, old: &str, new: &str) -> Passwo
         ke1: login.message.serialize().to_vec().into(),
         purpose: LoginPurpose::ChangePassword,
         epoch: None,
+        previous: false,
         device_cookie: None,
         registration_request: Some(registration.message.serialize().to_vec().into()),
     };
@@ -145,6 +146,7 @@ async fn the_start_is_alike_for_unknown_addresses_and_takes_what_fits() {
             ke1: login.message.serialize().to_vec().into(),
             purpose,
             epoch: None,
+            previous: false,
             device_cookie: None,
             registration_request: request,
         }

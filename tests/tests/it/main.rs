@@ -15,6 +15,7 @@ mod lies;
 mod passwords;
 mod prompts;
 mod quiet;
+mod resets;
 mod rules;
 mod snapshots;
 mod steps;

@@ -1,16 +1,17 @@
 //! An open account, and the profile it is remembered in.
 
-use keybackup_protocol::PersonaId;
+use keybackup_protocol::api::EpochOrigin;
+use keybackup_protocol::{EpochId, PersonaId};
 use rand08::rngs::OsRng;
 
 use super::now;
 use crate::error::{Code, Failure};
 use crate::marks::Opened;
-use crate::profile::{LockedProfile, Record, Sent, Snapshot};
-use crate::records::Digest;
+use crate::profile::{FormerRoot, LockedProfile, Record, Sent, Snapshot};
+use crate::records::{Digest, LocalState};
 use crate::remote::Progress;
-use crate::ui::Warner;
-use crate::vault::{Change, Landed, Notes, Vault};
+use crate::ui::{Warner, escape, timestamp};
+use crate::vault::{Change, Landed, LockedEpoch, Notes, Unlocked, Vault};
 
 /// An open account and the profile it is remembered in, locked until this is dropped.
 pub struct Session {
@@ -24,6 +25,10 @@ pub struct Session {
     pub stale: bool,
     /// Whether the login is for this command alone.
     pub ends_with_command: bool,
+    /// Whether the account has another epoch by now: the password was reset without the phrase.
+    pub displaced: bool,
+    /// Root keys of epochs that this device was in before.
+    pub former: Vec<FormerRoot>,
     /// Tells what can't be remembered.
     warner: Warner,
 }
@@ -40,7 +45,16 @@ impl Drop for Session {
 impl Session {
     /// Of a login that is kept, until told otherwise.
     pub const fn new(vault: Vault, profile: LockedProfile, record: Record, warner: Warner) -> Self {
-        Self { vault, profile, record, stale: false, ends_with_command: false, warner }
+        Self {
+            vault,
+            profile,
+            record,
+            stale: false,
+            ends_with_command: false,
+            displaced: false,
+            former: Vec::new(),
+            warner,
+        }
     }
 
     /// The account as the server has it, checked; what is new in it is remembered. A profile that
@@ -48,10 +62,73 @@ impl Session {
     pub fn snapshot(&mut self) -> Result<Opened, Failure> {
         let opened = self.vault.snapshot(&mut ProfileNotes(&self.profile))?;
         self.stale = false;
+        let current = self.vault.remote.current_epoch();
+        self.displaced = current.is_some_and(|epoch| epoch != self.vault.epoch);
+        let opened = self.inherit_marks(opened)?;
         if self.vault.state.absorb(&opened, now()) {
             self.keep_state();
         }
         Ok(opened)
+    }
+
+    /// What this device has seen in an epoch before counts on where that is unlocked, which shows in
+    /// its keys being in the keyring: what was there must be here, and not older.
+    fn inherit_marks(&mut self, mut opened: Opened) -> Result<Opened, Failure> {
+        let epochs: Vec<_> = self.record.former.iter().map(|former| former.epoch_id).collect();
+        for epoch in epochs {
+            let Some(sealed) = self.profile.former_state(&epoch)? else { continue };
+            let vault = &self.vault;
+            let Ok(seen) = LocalState::open(&vault.keyring, vault.account, vault.device, &sealed)
+            else {
+                continue;
+            };
+            let before = vault.state.clone();
+            self.vault.state.inherit(&seen);
+            opened = match self.vault.snapshot(&mut ProfileNotes(&self.profile)) {
+                Ok(opened) => opened,
+                Err(error) => {
+                    self.vault.state = before;
+                    return Err(error.into());
+                }
+            };
+            self.close_epoch(epoch)?;
+        }
+        Ok(opened)
+    }
+
+    /// Takes a locked epoch into the current one, at the server.
+    pub fn unlock_in_vault(&mut self, locked: &LockedEpoch) -> Result<Unlocked, Failure> {
+        let notes = &mut ProfileNotes(&self.profile);
+        Ok(self.vault.unlock(locked, notes, now())?)
+    }
+
+    /// Notes that an epoch that this device was in has moved into its own. What was seen of it is in
+    /// this one's state, and written before the other goes.
+    pub fn close_epoch(&mut self, epoch: EpochId) -> Result<(), Failure> {
+        self.save_state()?;
+        self.record.close(epoch);
+        self.profile.save_record(&self.record)?;
+        self.former.retain(|former| former.epoch != epoch);
+        Ok(self.profile.forget_former_state(&epoch)?)
+    }
+
+    /// What is told where the account has another epoch than this device is in.
+    pub fn displacement(&self) -> Failure {
+        let epochs = self.vault.remote.epochs().map(|answer| answer.epochs).unwrap_or_default();
+        let when = epochs
+            .iter()
+            .find(|epoch| epoch.current && epoch.origin == EpochOrigin::Mail)
+            .map_or_else(String::new, |it| format!(" on {}", timestamp(it.created_at)));
+        let email = escape(self.record.email.as_str()).into_owned();
+        Failure::new(
+            Code::Displaced,
+            format!(
+                "the password of {email} was reset{when} by mail, without the recovery phrase; what \
+                 this device has backed up is locked, not lost"
+            ),
+        )
+        .hint("not by you? take it back: keybackup recovery undo-reset")
+        .hint("by you? keybackup login, then keybackup recovery unlock")
     }
 
     /// Writes what is known of account and device, and what this device has seen.

@@ -6,6 +6,9 @@ use rand08::rngs::OsRng;
 use super::*;
 use crate::account::Grant;
 
+/// An epoch whose personas have moved.
+const CLOSED: EpochId = EpochId::from_bytes([8; 16]);
+
 fn slot(generation: u64, sealed: &[u8]) -> api::Slot {
     api::Slot { kind: api::SlotKind::Recovery, generation, sealed: B64(sealed.to_vec()) }
 }
@@ -25,6 +28,8 @@ fn record() -> Record {
         keyring: keyring(5),
         recovery_slot: slot(5, b"slot"),
         newer_recovery_slot: None,
+        former: Vec::new(),
+        closed: vec![CLOSED],
         stored: None,
     }
 }
@@ -47,7 +52,10 @@ fn refused(change: fn(&mut LoggedIn)) -> Option<Code> {
         },
     };
     change(&mut logged_in);
-    refuse_strange_account(&record, &logged_in).err().map(|failure| failure.code())
+    refuse_strange_account(&record, &logged_in)
+        .and_then(|()| refuse_strange_keys(&record, &logged_in))
+        .err()
+        .map(|failure| failure.code())
 }
 
 #[test]
@@ -56,10 +64,12 @@ fn a_login_brings_the_account_that_was_seen_or_a_newer_state_of_it() {
     assert_eq!(refused(|login| login.sealed_keyring = keyring(6)), None);
     assert_eq!(refused(|login| login.recovery_slot = slot(6, b"of a new phrase")), None);
     let other_account: fn(&mut LoggedIn) = |login| login.account = AccountId::from_bytes([9; 16]);
-    let other_epoch: fn(&mut LoggedIn) = |login| login.epoch = EpochId::from_bytes([9; 16]);
+    // One that was left for good; another one comes of a reset, whose password has opened it.
+    let closed_epoch: fn(&mut LoggedIn) = |login| login.epoch = CLOSED;
+    assert_eq!(refused(|login| login.epoch = EpochId::from_bytes([9; 16])), None);
     for change in [
         other_account,
-        other_epoch,
+        closed_epoch,
         |login| login.sealed_keyring = keyring(4),
         |login| login.recovery_slot = slot(4, b"slot"),
     ] {

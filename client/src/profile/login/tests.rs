@@ -140,7 +140,7 @@ fn logging_out_erases_token_and_root_and_leaves_the_cookie_and_all_else() {
         let left = profile.login_in(&record, &keychain).expect("readable").expect("there");
         assert!(left.session.is_none());
         assert_eq!(left.device_cookie.expect("a cookie").as_str(), COOKIE);
-        assert!(profile.state().expect("readable").is_some());
+        assert!(profile.state(&EpochId::from_bytes([2; 16])).expect("readable").is_some());
         assert!(profile.record().expect("readable").is_some());
         for entry in std::fs::read_dir(profile.directory()).expect("listable") {
             let bytes = std::fs::read(entry.expect("an entry").path()).expect("a file");

@@ -2,22 +2,27 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use keybackup_protocol::EpochId;
 use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Login, ProfileError, Session};
+use super::{FormerRoot, Login, ProfileError, Session};
 
 /// Schema of the stored text.
 const SCHEMA: u32 = 1;
 /// Room for it, so that writing it leaves no copies in freed memory.
-const ROOM_BYTES: usize = 1024;
+const ROOM_BYTES: usize = 8 * 1024;
 
 impl Login {
     pub(super) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let root = self
+        let text = |root: &[u8; 32]| Zeroizing::new(URL_SAFE_NO_PAD.encode(root));
+        let root = self.session.as_ref().map(|session| text(&session.root));
+        let former: Vec<_> = self
             .session
-            .as_ref()
-            .map(|session| Zeroizing::new(URL_SAFE_NO_PAD.encode(session.root.as_slice())));
+            .iter()
+            .flat_map(|session| &session.former)
+            .map(|former| (former.epoch, text(&former.root)))
+            .collect();
         let session = self.session.as_ref().zip(root.as_ref());
         let stored = StoredOut {
             schema: SCHEMA,
@@ -26,6 +31,10 @@ impl Login {
                 token: &session.token,
                 root,
                 expires_at: session.expires_at,
+                former: former
+                    .iter()
+                    .map(|(epoch, root)| FormerOut { epoch: *epoch, root })
+                    .collect(),
             }),
         };
         let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM_BYTES));
@@ -57,6 +66,13 @@ struct SessionOut<'a> {
     token: &'a str,
     root: &'a str,
     expires_at: i64,
+    former: Vec<FormerOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct FormerOut<'a> {
+    epoch: EpochId,
+    root: &'a str,
 }
 
 #[derive(Deserialize)]
@@ -71,21 +87,42 @@ struct SessionIn {
     token: Secret,
     root: Secret,
     expires_at: i64,
+    #[serde(default)]
+    former: Vec<FormerIn>,
+}
+
+#[derive(Deserialize)]
+struct FormerIn {
+    epoch: EpochId,
+    root: Secret,
 }
 
 impl SessionIn {
     fn parse(self) -> Result<Session, ProfileError> {
-        let mut root = Zeroizing::new([0; 32]);
-        match URL_SAFE_NO_PAD.decode_slice(self.root.0.as_bytes(), root.as_mut_slice()) {
-            Ok(32) => {}
-            _ => return Err(ProfileError::DamagedLogin),
-        }
-        Ok(Session { token: self.token.0, root, expires_at: self.expires_at })
+        let former =
+            |former: &FormerIn| Ok(FormerRoot { epoch: former.epoch, root: former.root.key()? });
+        Ok(Session {
+            root: self.root.key()?,
+            former: self.former.iter().map(former).collect::<Result<_, _>>()?,
+            token: self.token.0,
+            expires_at: self.expires_at,
+        })
     }
 }
 
 /// A text that is wiped.
 struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// The 32 bytes that it is the text of.
+    fn key(&self) -> Result<Zeroizing<[u8; 32]>, ProfileError> {
+        let mut key = Zeroizing::new([0; 32]);
+        match URL_SAFE_NO_PAD.decode_slice(self.0.as_bytes(), key.as_mut_slice()) {
+            Ok(32) => Ok(key),
+            _ => Err(ProfileError::DamagedLogin),
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

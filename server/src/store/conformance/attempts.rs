@@ -4,7 +4,7 @@ use keybackup_protocol::EpochId;
 
 use super::LIMITS;
 use super::fixtures::{NOW, User, assert_refused, new_attempt};
-use crate::store::{Bucket, Store, StoreError};
+use crate::store::{Bucket, EpochChoice, Store, StoreError};
 
 const LIMIT: u8 = 3;
 const _: () = assert!(LIMITS.attempts_per_hour == LIMIT as u64);
@@ -17,10 +17,10 @@ pub(crate) async fn finds_the_credential(store: &dyn Store) {
     assert_eq!((credential.setup_id, credential.generation), (7, 1));
 
     let mut named = new_attempt(1, 101, Bucket::Strangers, NOW);
-    named.epoch = Some(user.epoch);
+    named.epoch = EpochChoice::Named(user.epoch);
     assert!(store.open_attempt(named).await.expect("opens").is_some());
     let mut unknown = new_attempt(1, 102, Bucket::Strangers, NOW);
-    unknown.epoch = Some(EpochId::from_bytes([77; 16]));
+    unknown.epoch = EpochChoice::Named(EpochId::from_bytes([77; 16]));
     assert!(store.open_attempt(unknown).await.expect("opens").is_none());
 }
 

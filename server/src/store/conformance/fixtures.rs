@@ -9,9 +9,9 @@ use keybackup_protocol::api::{
 use keybackup_protocol::{AccountId, B64, DeviceId, EpochId, PersonaId};
 
 use crate::store::{
-    AddressTag, Base, Bucket, Commit, CommitBytes, Credential, FinishedLogin, LoginMaterial,
-    NetworkTag, NewAccount, NewAttempt, NewRegistration, NewSession, Part, Session, Store,
-    StoreError, TokenHash,
+    AddressTag, Base, Bucket, Commit, CommitBytes, Credential, EpochChoice, FinishedLogin,
+    LoginMaterial, NetworkTag, NewAccount, NewAttempt, NewRegistration, NewSession, Part,
+    QueuedMail, Session, Store, StoreError, TokenHash,
 };
 
 /// When every test begins.
@@ -64,7 +64,7 @@ pub(crate) fn new_account(n: u8) -> NewAccount {
     }
 }
 
-fn new_epoch(n: u8) -> NewEpoch {
+pub(crate) fn new_epoch(n: u8) -> NewEpoch {
     let slot = |kind| Slot { kind, generation: 1, sealed: B64(vec![n; 300]) };
     NewEpoch {
         id: EpochId::from_bytes([n; 16]),
@@ -96,7 +96,7 @@ pub(crate) fn new_attempt(n: u8, id: u8, bucket: Bucket, now: i64) -> NewAttempt
         address: address(n),
         bucket,
         network: network(n),
-        epoch: None,
+        epoch: EpochChoice::Current,
         now,
         expires_at: now + 120,
         evaluations: 1,
@@ -264,6 +264,11 @@ impl<'s> User<'s> {
         let stream = self.store.read(&blob, 0..blob.bytes).await?;
         Ok(stream.try_collect::<Vec<_>>().await?.concat())
     }
+}
+
+/// Mail `n` to somebody.
+pub(crate) fn mail(n: u8) -> QueuedMail {
+    QueuedMail { id: [n; 16], kind: "test", sealed_body: vec![n] }
 }
 
 /// The announcement of a blob.

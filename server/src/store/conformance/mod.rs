@@ -3,6 +3,7 @@
 
 pub(crate) mod attempts;
 pub(crate) mod commits;
+pub(crate) mod epochs;
 mod fixtures;
 pub(crate) mod others;
 pub(crate) mod parts;
@@ -42,6 +43,15 @@ macro_rules! conformance {
                 change_nothing_once_ended, are_few_on_a_device, are_listed_and_revoked, carry_the_material_of_their_epoch;
             passwords: replace_record_and_slot_and_end_sessions, are_the_same_when_repeated,
                 change_nothing_when_refused, count_twice;
+            epochs: a_code_opens_a_reset_and_a_wrong_one_counts, a_phrase_gives_everything_back,
+                mail_alone_appends_an_epoch_and_removes_nothing,
+                of_two_resets_with_one_code_one_is_made, a_reset_that_began_can_be_finished, three_by_mail_alone_in_a_month,
+                the_owner_goes_back_without_the_mailbox,
+                an_epoch_that_was_undone_does_not_come_back,
+                the_owner_goes_back_with_password_and_root,
+                an_older_phrase_is_undo_and_new_password, a_new_phrase_replaces_the_old_one,
+                a_phrase_replaced_meanwhile_resets_nothing, what_is_locked_moves_at_once,
+                an_unlocking_that_is_refused_changes_nothing;
             commits: start_and_continue_a_persona, compare_and_swap, refuse_what_is_stale,
                 refuse_contradictions, leave_room_for_the_next, rename_and_restore_without_bytes, are_bounded_by_quota,
                 change_nothing_when_refused, keep_accounts_apart;

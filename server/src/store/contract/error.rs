@@ -10,6 +10,18 @@ pub enum StoreError {
     /// The invitation is unknown, used up or expired.
     #[error("the invitation does not hold")]
     InviteRefused,
+    /// The mailed code is wrong, used up, expired or replaced.
+    #[error("the code does not hold")]
+    CodeRefused,
+    /// Neither the phrase nor the root key of any epoch that may be named.
+    #[error("the proof is of no epoch that may be named")]
+    ProofRefused,
+    /// Resets without phrase are barred.
+    #[error("resets without the phrase are barred")]
+    ResetBarred {
+        /// Seconds until they no longer are, if time alone ends it.
+        retry_after_s: Option<u64>,
+    },
     /// The session has ended since it was found.
     #[error("the session has ended")]
     SessionEnded,

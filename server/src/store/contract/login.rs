@@ -3,7 +3,7 @@
 use keybackup_protocol::api::{DeviceRecord, Keyring, Slot};
 use keybackup_protocol::{AccountId, B64, DeviceId, EpochId};
 
-use super::{AddressTag, NetworkTag, TokenHash};
+use super::{AddressTag, EpochChoice, NetworkTag, QueuedMail, TokenHash};
 
 /// Whose bucket an OPRF evaluation counts in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,8 +26,8 @@ pub struct NewAttempt {
     pub bucket: Bucket,
     /// Where it came from.
     pub network: NetworkTag,
-    /// Another epoch than the current one; an unknown one is as an unknown address.
-    pub epoch: Option<EpochId>,
+    /// Which epoch it is into.
+    pub epoch: EpochChoice,
     /// Now.
     pub now: i64,
     /// When the attempt can no longer be finished.
@@ -87,6 +87,8 @@ pub struct PasswordChange {
     pub record: B64,
     /// The password slot, of the next generation.
     pub slot: Slot,
+    /// What the owner is told.
+    pub mail: QueuedMail,
     /// Now.
     pub now: i64,
 }

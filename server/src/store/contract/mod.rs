@@ -14,8 +14,10 @@
 //! counters and generations are unsigned here and at most `i64::MAX` in rows.
 
 mod blobs;
+mod epochs;
 mod error;
 mod login;
+mod mail;
 mod registration;
 mod tags;
 
@@ -24,13 +26,15 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use keybackup_protocol::api::{
-    AccountAnswer, DeviceRecord, Keyring, Labels, ListedSession, Listing,
+    AccountAnswer, DeviceRecord, Keyring, Labels, ListedEpoch, ListedSession, Listing, OpenedEpoch,
 };
 use keybackup_protocol::{AccountId, EpochId, PersonaId};
 
 pub use blobs::*;
+pub use epochs::*;
 pub use error::*;
 pub use login::*;
+pub use mail::*;
 pub use registration::*;
 pub use tags::*;
 
@@ -79,6 +83,43 @@ pub trait Store: Send + Sync + 'static {
     /// Replaces record and slot of the password at once, and ends all other sessions of the
     /// account. The same attempt with the same digest again is `Ok`, too.
     async fn change_password(&self, change: PasswordChange) -> Result<(), StoreError>;
+
+    /// Makes a code the live one of its address and purpose, and queues its letter if the address has
+    /// an account. The same for all addresses, to who asks.
+    async fn request_code(&self, code: NewCode) -> Result<(), StoreError>;
+
+    /// Counts a start, also when it is then refused; checks the code, of which a wrong one takes a
+    /// try, and the phrase; and opens a reset. All that before the OPRF is evaluated.
+    async fn open_reset(&self, reset: NewReset) -> Result<OpenedReset, StoreError>;
+
+    /// Consumes code and attempt, and gives an epoch whose phrase was proven another password, or the
+    /// account a new epoch; opens the session. Removes nothing. The same attempt with the same digest
+    /// again opens the new session, ends the one before it, and returns `Ok` too.
+    async fn reset_password(&self, reset: Reset) -> Result<(), StoreError>;
+
+    /// Makes an epoch the current one again that came before it, by its own authenticator, and bars
+    /// resets without phrase for 30 days. Returns the epoch, and false where it is the current one
+    /// already.
+    async fn undo_reset(&self, undo: Undo) -> Result<(EpochId, bool), StoreError>;
+
+    /// Replaces recovery slot and phrase verifier at once. The same attempt with the same digest
+    /// again is `Ok`, too.
+    async fn rotate_recovery(&self, rotation: RecoveryRotation) -> Result<(), StoreError>;
+
+    /// The epochs of an account, in the order in which they came.
+    async fn epochs(&self, account: AccountId) -> Result<Vec<ListedEpoch>, StoreError>;
+
+    /// What opens an epoch of the account, for who has proven it.
+    async fn open_epoch(
+        &self,
+        account: AccountId,
+        epoch: EpochId,
+        proof: EpochVerifier,
+    ) -> Result<OpenedEpoch, StoreError>;
+
+    /// Moves the personas of a locked epoch to the current one, with its next keyring and index, and
+    /// closes the locked one: all at once, compare-and-swap on both indexes and the keyring.
+    async fn unlock(&self, unlocking: Unlocking) -> Result<(), StoreError>;
 
     /// What is known of an account, in one of its epochs.
     async fn account(

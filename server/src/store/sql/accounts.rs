@@ -16,8 +16,9 @@ const ADD_ACCOUNT: &str = "INSERT INTO accounts \
     (id, address, sealed_address, current_epoch, created_at) VALUES ($1, $2, $3, $4, $5) \
     ON CONFLICT DO NOTHING";
 const ADD_EPOCH: &str = "INSERT INTO epochs (account_id, id, origin, created_at, \
-    phrase_verifier, root_verifier, keyring_version, held_bytes, listed_bytes) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    phrase_verifier, root_verifier, keyring_version, held_bytes, listed_bytes, displaced, position) \
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, COALESCE(MAX(position), 0) + 1 FROM epochs \
+    WHERE account_id = $1 ON CONFLICT DO NOTHING";
 const ADD_CREDENTIAL: &str = "INSERT INTO credentials (account_id, epoch_id, kind, device_id, \
     suite, setup_id, generation, record, created_at) \
     VALUES ($1, $2, 'password', $3, $4, $5, 1, $6, $7)";
@@ -34,9 +35,11 @@ const UNCHANGED_SINCE: &str = "SELECT c.generation FROM accounts a JOIN credenti
 const KEYRING: &str = "SELECT k.version, k.sealed FROM epochs e JOIN keyrings k \
     ON k.account_id = e.account_id AND k.epoch_id = e.id AND k.version = e.keyring_version \
     WHERE e.account_id = $1 AND e.id = $2";
-const FACTS: &str = "SELECT a.created_at, c.generation, c.created_at, e.held_bytes, e.personas \
+const FACTS: &str = "SELECT a.created_at, c.generation, c.created_at, e.held_bytes, e.personas, \
+    a.current_epoch, s.generation \
     FROM accounts a JOIN epochs e ON e.account_id = a.id AND e.id = $1 \
     JOIN credentials c ON c.account_id = a.id AND c.epoch_id = e.id AND c.kind = 'password' \
+    JOIN slots s ON s.account_id = a.id AND s.epoch_id = e.id AND s.kind = 'recovery' \
     WHERE a.id = $2";
 const SLOTS: &str = "SELECT kind, generation, sealed FROM slots \
     WHERE account_id = $1 AND epoch_id = $2 ORDER BY kind";
@@ -83,50 +86,70 @@ fn make(tx: &mut Tx<'_>, new: &NewAccount, invite: Option<[u8; 32]>) -> Result<(
     if let Some(tag) = invite {
         invites::spend(tx, &InviteTag(tag), new.now)?;
     }
-    add_epoch(tx, new)?;
+    let origin = Origin {
+        name: "registration",
+        setup_id: new.setup_id,
+        more_bytes: length(&new.device.sealed)?,
+        displaces: None,
+    };
+    add_epoch(tx, new.account, &new.epoch, origin, new.now)?;
     devices::add(tx, new.account, &new.device, &new.session, new.epoch.id, new.now)
 }
 
-fn add_epoch(tx: &mut Tx<'_>, new: &NewAccount) -> Result<(), StoreError> {
-    let (account, epoch, now) = (&new.account, &new.epoch, new.now);
+/// Where an epoch comes from.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin {
+    /// As rows hold it.
+    pub(crate) name: &'static str,
+    /// AKE key pair that its record was made with.
+    pub(crate) setup_id: u32,
+    /// What it holds besides its index.
+    pub(crate) more_bytes: i64,
+    /// The epoch that it displaces.
+    pub(crate) displaces: Option<EpochId>,
+}
+
+/// Adds an epoch to an account: record, slots, keyring and index.
+pub(crate) fn add_epoch(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    epoch: &NewEpoch,
+    origin: Origin,
+    now: i64,
+) -> Result<(), StoreError> {
     let version = count(epoch.keyring.version)?;
     let listed_bytes = length(&epoch.index.sealed)?;
-    let held_bytes = listed_bytes + length(&new.device.sealed)?;
-    tx.execute(
+    let added = tx.execute(
         ADD_EPOCH,
         values![
-            account,
+            &account,
             &epoch.id,
-            "registration",
+            origin.name,
             now,
             &epoch.phrase_verifier,
             &epoch.root_verifier,
             version,
-            held_bytes,
-            listed_bytes
+            listed_bytes + origin.more_bytes,
+            listed_bytes,
+            origin.displaces.as_ref()
         ],
     )?;
+    if added != 1 {
+        return Err(StoreError::Conflict);
+    }
     let no_device: &[u8] = &[];
-    tx.execute(
-        ADD_CREDENTIAL,
-        values![
-            account,
-            &epoch.id,
-            no_device,
-            i64::from(SUITE),
-            i64::from(new.setup_id),
-            &epoch.record,
-            now
-        ],
-    )?;
+    let (suite, setup) = (i64::from(SUITE), i64::from(origin.setup_id));
+    let record = values![&account, &epoch.id, no_device, suite, setup, &epoch.record, now];
+    tx.execute(ADD_CREDENTIAL, record)?;
     for slot in &epoch.slots {
         let generation = count(slot.generation)?;
-        let values = values![account, &epoch.id, slot_name(slot.kind), generation, &slot.sealed];
+        let values = values![&account, &epoch.id, slot_name(slot.kind), generation, &slot.sealed];
         tx.execute(ADD_SLOT, values)?;
     }
-    tx.execute(ADD_KEYRING, values![account, &epoch.id, version, &epoch.keyring.sealed, now])?;
+    tx.execute(ADD_KEYRING, values![&account, &epoch.id, version, &epoch.keyring.sealed, now])?;
     let counter = count(epoch.index.counter)?;
-    tx.execute(ADD_INDEX, values![account, &epoch.id, counter, version, &epoch.index.sealed, now])?;
+    let index = values![&account, &epoch.id, counter, version, &epoch.index.sealed, now];
+    tx.execute(ADD_INDEX, index)?;
     Ok(())
 }
 
@@ -136,7 +159,8 @@ fn refuse_if_changed_since(tx: &mut Tx<'_>, new: &NewAccount) -> Result<(), Stor
         .ok_or(StoreError::AttemptRefused)
 }
 
-fn check_epoch(epoch: &NewEpoch) -> Result<(), StoreError> {
+/// Refuses an epoch that is incomplete, or too large.
+pub(crate) fn check_epoch(epoch: &NewEpoch) -> Result<(), StoreError> {
     let holds = |truth, what| if truth { Ok(()) } else { Err(StoreError::Invalid(what)) };
     holds(epoch.record.0.len() == RECORD_LEN, "the record has another length")?;
     holds(epoch.phrase_verifier.0.len() == 32, "the phrase verifier has another length")?;
@@ -197,6 +221,8 @@ pub(crate) fn facts(
             held_bytes: row.at(3)?,
             quota_bytes: limits.quota_bytes,
             personas: row.at(4)?,
+            current_epoch: row.at(5)?,
+            recovery_generation: row.at(6)?,
         })
     })?
     .ok_or(StoreError::Gone)

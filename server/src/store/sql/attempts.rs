@@ -3,10 +3,10 @@
 use keybackup_protocol::{AccountId, EpochId};
 
 use super::{devices, invites, starts};
-use crate::store::tx::{Tx, count, values};
+use crate::store::tx::{Row, Tx, count, values};
 use crate::store::{
-    AddressTag, Bucket, Credential, FinishedLogin, NewAttempt, NewRegistration, StoreError,
-    StoreLimits,
+    AddressTag, Bucket, CodeTag, Credential, EpochChoice, FinishedLogin, NewAttempt,
+    NewRegistration, NewReset, StoreError, StoreLimits,
 };
 
 /// The window in which a bucket's attempts are counted.
@@ -28,7 +28,9 @@ const OPEN: &str = "INSERT INTO attempts \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const CREDENTIAL: &str = "SELECT c.epoch_id, c.record, c.setup_id, c.generation \
     FROM accounts a JOIN credentials c ON c.account_id = a.id \
-    AND c.epoch_id = COALESCE($1, a.current_epoch) AND c.kind = 'password' WHERE a.id = $2";
+    AND c.epoch_id = COALESCE($1, a.current_epoch) AND c.kind = 'password' \
+    JOIN epochs e ON e.account_id = a.id AND e.id = c.epoch_id AND e.closed_at IS NULL \
+    WHERE a.id = $2";
 const FINISH_LOGIN: &str = "UPDATE attempts SET finished_at = $1, digest = $2 \
     WHERE id = $3 AND kind = 'login' AND finished_at IS NULL AND expires_at > $1 \
     AND address = (SELECT address FROM accounts WHERE id = $4)";
@@ -37,10 +39,17 @@ const FINISHED_WITH: &str = "SELECT digest FROM attempts \
     AND address = (SELECT address FROM accounts WHERE id = $3)";
 const SAME_RECORD: &str = "SELECT generation FROM credentials WHERE account_id = $1 \
     AND epoch_id = $2 AND kind = 'password' AND generation = $3";
-const REGISTRATION: &str = "SELECT address, invite, digest FROM attempts \
-    WHERE id = $1 AND kind = 'registration' AND expires_at > $2";
-const FINISH_REGISTRATION: &str = "UPDATE attempts SET finished_at = $1, digest = $2 \
-    WHERE id = $3 AND kind = 'registration' AND digest IS NULL";
+const CREDENTIAL_BEFORE: &str = "SELECT c.epoch_id, c.record, c.setup_id, c.generation \
+    FROM accounts a JOIN epochs now ON now.account_id = a.id AND now.id = a.current_epoch \
+    JOIN epochs e ON e.account_id = a.id AND e.id = now.displaced AND e.closed_at IS NULL \
+    JOIN credentials c ON c.account_id = a.id AND c.epoch_id = e.id AND c.kind = 'password' \
+    WHERE a.id = $1";
+const OPENED: &str = "SELECT address, invite, digest FROM attempts \
+    WHERE id = $1 AND kind = $2 AND expires_at > $3";
+const FINISHED_RESET: &str = "SELECT id FROM attempts \
+    WHERE address = $1 AND bucket = $2 AND kind = 'reset' AND finished_at IS NOT NULL";
+const FINISH: &str = "UPDATE attempts SET finished_at = $1, digest = $2 \
+    WHERE id = $3 AND kind = $4 AND digest IS NULL";
 
 /// Counts and opens a login attempt, then finds the credential.
 pub(crate) fn open_login(
@@ -73,7 +82,7 @@ pub(crate) fn open_login(
             None::<&[u8]>
         ],
     )?;
-    tx.row(CREDENTIAL, values![attempt.epoch.as_ref(), &account], |row| {
+    let credential = |row: &Row<'_>| {
         Ok(Credential {
             account,
             epoch: row.at(0)?,
@@ -81,7 +90,14 @@ pub(crate) fn open_login(
             setup_id: row.at(2)?,
             generation: row.at(3)?,
         })
-    })
+    };
+    match attempt.epoch {
+        EpochChoice::Current => tx.row(CREDENTIAL, values![None::<&[u8]>, &account], credential),
+        EpochChoice::Named(epoch) => {
+            tx.row(CREDENTIAL, values![epoch.as_bytes().as_slice(), &account], credential)
+        }
+        EpochChoice::Previous => tx.row(CREDENTIAL_BEFORE, values![&account], credential),
+    }
 }
 
 /// A login attempt that OPAQUE has accepted, and what is to be done with it.
@@ -154,8 +170,31 @@ pub(crate) fn open_registration(
     Ok(())
 }
 
-/// A registration attempt that has not expired.
-pub(crate) struct Registration {
+/// Counts and opens a reset: in a bucket of its code, which strangers can't fill.
+pub(crate) fn open_reset(
+    tx: &mut Tx<'_>,
+    reset: &NewReset,
+    limits: &StoreLimits,
+) -> Result<(), StoreError> {
+    refuse_too_many(tx, reset.address, &reset.code.0, 1, reset.now, limits)?;
+    tx.execute(
+        OPEN,
+        values![
+            &reset.id,
+            "reset",
+            &reset.address.0,
+            &reset.code.0,
+            reset.now,
+            reset.expires_at,
+            1,
+            None::<&[u8]>
+        ],
+    )?;
+    Ok(())
+}
+
+/// An attempt that has not expired, of what ends in an account or an epoch.
+pub(crate) struct Opened {
     pub(crate) address: [u8; 32],
     pub(crate) invite: Option<[u8; 32]>,
     /// There once it was finished.
@@ -167,9 +206,27 @@ pub(crate) fn registration(
     tx: &mut Tx<'_>,
     id: &[u8; 16],
     now: i64,
-) -> Result<Option<Registration>, StoreError> {
-    tx.row(REGISTRATION, values![id, now], |row| {
-        Ok(Registration { address: row.at(0)?, invite: row.at(1)?, digest: row.at(2)? })
+) -> Result<Option<Opened>, StoreError> {
+    opened(tx, id, "registration", now)
+}
+
+/// Finds the attempt of a reset, finished or not.
+pub(crate) fn reset(
+    tx: &mut Tx<'_>,
+    id: &[u8; 16],
+    now: i64,
+) -> Result<Option<Opened>, StoreError> {
+    opened(tx, id, "reset", now)
+}
+
+fn opened(
+    tx: &mut Tx<'_>,
+    id: &[u8; 16],
+    kind: &str,
+    now: i64,
+) -> Result<Option<Opened>, StoreError> {
+    tx.row(OPENED, values![id, kind, now], |row| {
+        Ok(Opened { address: row.at(0)?, invite: row.at(1)?, digest: row.at(2)? })
     })
 }
 
@@ -180,7 +237,37 @@ pub(crate) fn finish_registration(
     digest: &[u8; 32],
     now: i64,
 ) -> Result<(), StoreError> {
-    match tx.execute(FINISH_REGISTRATION, values![now, digest, id])? {
+    finish(tx, id, "registration", digest, now)
+}
+
+/// Consumes the attempt of a reset and notes what it was finished with.
+pub(crate) fn finish_reset(
+    tx: &mut Tx<'_>,
+    id: &[u8; 16],
+    digest: &[u8; 32],
+    now: i64,
+) -> Result<(), StoreError> {
+    finish(tx, id, "reset", digest, now)
+}
+
+/// Whether a code has made a reset already: attempts live longer than its code.
+pub(crate) fn has_finished_reset(
+    tx: &mut Tx<'_>,
+    address: AddressTag,
+    code: &CodeTag,
+) -> Result<bool, StoreError> {
+    let finished = tx.row(FINISHED_RESET, values![&address.0, &code.0], |_| Ok(()))?;
+    Ok(finished.is_some())
+}
+
+fn finish(
+    tx: &mut Tx<'_>,
+    id: &[u8; 16],
+    kind: &str,
+    digest: &[u8; 32],
+    now: i64,
+) -> Result<(), StoreError> {
+    match tx.execute(FINISH, values![now, digest, id, kind])? {
         1 => Ok(()),
         _ => Err(StoreError::AttemptRefused),
     }

@@ -22,7 +22,7 @@ const ADD_PERSONA: &str = "INSERT INTO personas \
 const SWAP_PERSONA: &str = "UPDATE personas SET version = $1, removed = $2, trashed_at = NULL \
     WHERE account_id = $3 AND id = $4 AND epoch_id = $5 AND version = $6";
 const EPOCH_OF_PERSONA: &str = "SELECT epoch_id FROM personas WHERE account_id = $1 AND id = $2";
-const ADD_VERSION: &str = "INSERT INTO versions (account_id, persona_id, version, epoch_id, \
+pub(crate) const ADD_VERSION: &str = "INSERT INTO versions (account_id, persona_id, version, epoch_id, \
     keyring_version, device_id, content_version, removed, stored_at, label) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 const HELD: &str = "SELECT version FROM blobs \

@@ -238,9 +238,9 @@ mod tests {
         connection.execute(sql, []).expect("inserts");
         for n in 0..2 {
             let sql = "INSERT INTO epochs (account_id, id, origin, created_at, \
-                 phrase_verifier, root_verifier, keyring_version) \
-                 VALUES (zeroblob(16), $1, '', 0, x'', x'', 1)";
-            connection.execute(sql, [epoch(n).as_bytes()]).expect("inserts");
+                 phrase_verifier, root_verifier, keyring_version, position) \
+                 VALUES (zeroblob(16), $1, '', 0, x'', x'', 1, $2)";
+            connection.execute(sql, rusqlite::params![epoch(n).as_bytes(), n]).expect("inserts");
         }
         let mut tx = Tx::on(&connection);
         let session = |n: u8| NewSession {

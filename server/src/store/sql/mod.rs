@@ -5,15 +5,22 @@
 
 pub(crate) mod accounts;
 pub(crate) mod attempts;
+pub(crate) mod codes;
 pub(crate) mod commit;
 pub(crate) mod devices;
+pub(crate) mod epochs;
 pub(crate) mod expiry;
 pub(crate) mod invites;
+pub(crate) mod outbox;
 pub(crate) mod passwords;
 pub(crate) mod personas;
 pub(crate) mod proposal;
 pub(crate) mod quota;
+pub(crate) mod recovery;
+pub(crate) mod resets;
 pub(crate) mod retention;
 pub(crate) mod sessions;
 pub(crate) mod starts;
+pub(crate) mod undo;
+pub(crate) mod unlock;
 pub(crate) mod uploads;

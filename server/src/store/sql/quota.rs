@@ -2,7 +2,7 @@
 //! the index, and device records. `epochs.held_bytes` is kept up by every write of these. Beside
 //! it, what the listing takes, which no client reads without bound.
 
-use keybackup_protocol::limits::{MAX_ANSWER_BYTES, MAX_INDEX_BYTES};
+use keybackup_protocol::limits::{MAX_ANSWER_BYTES, MAX_INDEX_BYTES, MAX_PERSONAS};
 use keybackup_protocol::{AccountId, EpochId};
 
 use crate::store::tx::{Tx, values};
@@ -62,6 +62,25 @@ pub(crate) fn hold(
         most_bytes,
         most(limits.personas),
         most_listed(change.removes)
+    ];
+    if tx.execute(HOLD, values)? == 1 { Ok(()) } else { Err(StoreError::Quota) }
+}
+
+/// Counts what comes out of a locked epoch: whatever the quota says, since it is the account's own;
+/// but no more than one listing may have.
+pub(crate) fn take_in(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    change: Change,
+) -> Result<(), StoreError> {
+    let values = values![
+        change.bytes,
+        change.personas,
+        change.listed,
+        &account,
+        i64::MAX,
+        most(MAX_PERSONAS as u64),
+        most_listed(true)
     ];
     if tx.execute(HOLD, values)? == 1 { Ok(()) } else { Err(StoreError::Quota) }
 }
@@ -135,8 +154,8 @@ mod tests {
                 "INSERT INTO accounts (id, address, sealed_address, current_epoch, created_at) \
                    VALUES (zeroblob(16), x'', x'', zeroblob(16), 0); \
                  INSERT INTO epochs (account_id, id, origin, created_at, phrase_verifier, \
-                   root_verifier, keyring_version) \
-                   VALUES (zeroblob(16), zeroblob(16), '', 0, x'', x'', 1);",
+                   root_verifier, keyring_version, position) \
+                   VALUES (zeroblob(16), zeroblob(16), '', 0, x'', x'', 1, 1);",
             )
             .expect("inserts");
         let (account, epoch) = (AccountId::from_bytes([0; 16]), EpochId::from_bytes([0; 16]));

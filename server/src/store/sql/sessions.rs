@@ -40,6 +40,10 @@ const REVOKE: &str = "DELETE FROM sessions \
 const REVOKE_OTHERS: &str = "DELETE FROM sessions \
     WHERE account_id = $1 AND id <> $2 AND kind = 'session'";
 
+const REVOKE_ALL: &str = "DELETE FROM sessions WHERE account_id = $1 AND kind = 'session'";
+const END_EPOCH: &str =
+    "DELETE FROM sessions WHERE account_id = $1 AND epoch_id = $2 AND kind = 'session'";
+
 /// Most sessions that a list has: of each of an account's devices as many as it may have.
 const MAX_LISTED: i64 = 100 * MAX_SESSIONS;
 
@@ -151,6 +155,22 @@ pub(crate) fn revoke_others(
     kept: i64,
 ) -> Result<u64, StoreError> {
     Ok(tx.execute(REVOKE_OTHERS, values![&account, kept])? as u64)
+}
+
+/// Ends all sessions of an account.
+pub(crate) fn revoke_all(tx: &mut Tx<'_>, account: AccountId) -> Result<(), StoreError> {
+    tx.execute(REVOKE_ALL, values![&account])?;
+    Ok(())
+}
+
+/// Ends the sessions of an epoch.
+pub(crate) fn end_of_epoch(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    epoch: EpochId,
+) -> Result<(), StoreError> {
+    tx.execute(END_EPOCH, values![&account, &epoch])?;
+    Ok(())
 }
 
 /// Ends a session; false when there was none.

@@ -97,7 +97,7 @@ pub(crate) fn pushes(
 fn seal(account: &Account) -> Result<(Vec<u8>, CommitHead)> {
     let sealing = |source| Failure::Broke { what: "blob", source };
     let registration = &account.registration;
-    let (keyring, id) = (&registration.keyring, registration.account);
+    let (keyring, id) = (&registration.epoch.keyring, registration.account);
     let key = keyring.active_persona_key(PERSONA);
     let writer = BlobWriter::create(&mut OsRng, &key, BlobType::Directory, id, 1, Vec::new());
     let mut writer = writer.map_err(sealing)?;
@@ -131,10 +131,11 @@ fn seal(account: &Account) -> Result<(Vec<u8>, CommitHead)> {
     let base = index.counter();
     index.put(PERSONA, &label, label_sealed.hash).map_err(library)?;
     index.next(keyring.version());
-    let index_sealed = index.seal(&mut OsRng, keyring, id, registration.epoch).map_err(library)?;
+    let index_sealed =
+        index.seal(&mut OsRng, keyring, id, registration.epoch.id).map_err(library)?;
     let blake3 = B64(sealed.blake3.to_vec());
     let head = CommitHead {
-        epoch: registration.epoch,
+        epoch: registration.epoch.id,
         keyring_version: keyring.version(),
         version: 1,
         label: B64(label_sealed.bytes),

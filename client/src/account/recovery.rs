@@ -1,0 +1,136 @@
+//! Another recovery phrase for the same root key, by who proves the password; and the way back from
+//! a reset without phrase, by who has what the epoch before it was made with.
+
+use keybackup_protocol::api::{
+    FreshLogin, LoginPurpose, LoginStart, RecoveryRotation, Slot, SlotKind, Undo, Undone,
+};
+use keybackup_protocol::limits::MAX_ORDINAL;
+use keybackup_protocol::{Address, B64, EpochId};
+use opaque_ke::ksf::Ksf;
+use rand08::rngs::OsRng;
+use zeroize::Zeroizing;
+
+use super::{AccountError, Into, Owner, greet, see_through};
+use crate::keys;
+use crate::keys::opaque::LoginClient;
+use crate::records::slot;
+use crate::remote::Remote;
+use crate::secret::{DeviceCookie, Password, Phrase, RootKey};
+
+/// A new phrase, proven to be allowed and unknown to the server.
+pub struct NewPhrase {
+    phrase: Phrase,
+    rotation: RecoveryRotation,
+}
+
+impl NewPhrase {
+    /// Makes one, and a login that the server takes it with. The person has two minutes to keep it;
+    /// so the login comes last, in [`Self::commit`].
+    pub fn make(remote: &Remote, owner: &Owner<'_>) -> Result<Self, AccountError> {
+        greet(remote)?;
+        let facts = remote.account()?;
+        let generation = facts.recovery_generation;
+        let ours = (facts.account_id, facts.epoch) == (owner.account, owner.epoch);
+        if !ours || !(1..MAX_ORDINAL).contains(&generation) {
+            return Err(AccountError::BadAnswer);
+        }
+        let phrase = keys::phrase::generate(&mut OsRng);
+        let (key, generation) = (keys::recovery_slot_key(&phrase), generation + 1);
+        let sealed =
+            slot::seal(&mut OsRng, &key, owner.account, owner.epoch, generation, owner.root)
+                .map_err(AccountError::Seal)?;
+        let rotation = RecoveryRotation {
+            login: FreshLogin { ticket: String::new(), ke3: B64(Vec::new()) },
+            slot: Slot { kind: SlotKind::Recovery, generation, sealed: B64(sealed) },
+            phrase_verifier: B64(keys::verifier(&keys::phrase_proof(&phrase)).to_vec()),
+        };
+        Ok(Self { phrase, rotation })
+    }
+
+    /// The phrase: twelve words, to be kept before [`Self::commit`].
+    pub fn text(&self) -> Zeroizing<String> {
+        keys::phrase::text(&self.phrase)
+    }
+
+    /// Proves the password and makes the phrase the account's. Returns the slot, to be kept on the
+    /// device. A lost answer is asked for again, with the same bytes.
+    pub fn commit<K: Ksf>(
+        mut self,
+        remote: &Remote,
+        owner: &Owner<'_>,
+        password: &Password,
+    ) -> Result<Slot, AccountError> {
+        let into = Into::Current;
+        self.rotation.login = prove::<K>(
+            remote,
+            owner.address,
+            password,
+            LoginPurpose::RotateRecovery,
+            into,
+            owner.cookie,
+        )?;
+        see_through(|| remote.rotate_recovery(&self.rotation), AccountError::PhraseInDoubt)?;
+        Ok(self.rotation.slot)
+    }
+}
+
+/// Goes back to the epoch of a phrase.
+pub fn undo_with_phrase(
+    remote: &Remote,
+    address: &Address,
+    phrase: &Phrase,
+) -> Result<Undone, AccountError> {
+    greet(remote)?;
+    let undo = Undo {
+        email: address.as_str().to_owned(),
+        phrase_proof: Some(B64(keys::phrase_proof(phrase).expose().to_vec())),
+        login: None,
+        root_proof: None,
+    };
+    see_through(|| remote.undo_reset(&undo), AccountError::UndoInDoubt)
+}
+
+/// Goes back to an epoch by its password and root key.
+pub fn undo_with_password<K: Ksf>(
+    remote: &Remote,
+    address: &Address,
+    password: &Password,
+    epoch: EpochId,
+    root: &RootKey,
+    cookie: Option<&DeviceCookie>,
+) -> Result<Undone, AccountError> {
+    greet(remote)?;
+    let into = Into::Named(epoch);
+    let login = prove::<K>(remote, address, password, LoginPurpose::UndoReset, into, cookie)?;
+    let undo = Undo {
+        email: address.as_str().to_owned(),
+        phrase_proof: None,
+        login: Some(login),
+        root_proof: Some(B64(keys::root_proof(root).expose().to_vec())),
+    };
+    see_through(|| remote.undo_reset(&undo), AccountError::UndoInDoubt)
+}
+
+/// A login for one request alone.
+fn prove<K: Ksf>(
+    remote: &Remote,
+    address: &Address,
+    password: &Password,
+    purpose: LoginPurpose,
+    into: Into,
+    cookie: Option<&DeviceCookie>,
+) -> Result<FreshLogin, AccountError> {
+    let prepared = keys::password::prepare(password)?;
+    let (ke1, login) = LoginClient::<K>::start(&mut OsRng, address, &prepared)?;
+    let started = remote.start_login(&LoginStart {
+        email: address.as_str().to_owned(),
+        ke1: B64(ke1),
+        purpose,
+        epoch: into.named(),
+        previous: into == Into::Previous,
+        device_cookie: cookie.map(|cookie| cookie.expose().to_owned()),
+        registration_request: None,
+    })?;
+    let proof = login.finish(&mut OsRng, &started.ke2.0)?;
+    Ok(FreshLogin { ticket: started.ticket, ke3: B64(proof.ke3) })
+}

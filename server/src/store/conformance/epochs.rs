@@ -1,0 +1,511 @@
+//! Resets, epochs, and the ways back: nothing of one epoch is lost by what happens in another.
+
+use keybackup_protocol::api::{CommitIndex, Keyring, MovedLabel, NewEpoch, Slot, SlotKind};
+use keybackup_protocol::{AccountId, B64, EpochId};
+
+use super::fixtures::{
+    NOW, User, address, assert_refused, mail, network, new_attempt, new_epoch, persona, session,
+};
+use crate::store::{
+    Bucket, CodePurpose, CodeTag, EpochChoice, EpochVerifier, NewAttempt, NewCode, NewReset,
+    OpenedReset, RecoveryRotation, Reset, ResetWith, Store, StoreError, TokenHash, Undo, UndoWith,
+    Unlocking,
+};
+
+/// Code `n`.
+const fn code(n: u8) -> CodeTag {
+    CodeTag([n; 32])
+}
+
+/// Has code `n` mailed to user `user`.
+async fn mailed(store: &dyn Store, user: u8, n: u8) {
+    let code = NewCode {
+        address: address(user),
+        purpose: CodePurpose::Reset,
+        tag: code(n),
+        mail: mail(n),
+        network: network(user),
+        now: NOW,
+        expires_at: NOW + 900,
+    };
+    store.request_code(code).await.expect("mails");
+}
+
+/// Reset `n` of user `user`, with code `n`.
+fn new_reset(user: u8, n: u8, phrase: Option<u8>) -> NewReset {
+    NewReset {
+        id: [n; 16],
+        address: address(user),
+        code: code(n),
+        phrase: phrase.map(|byte| [byte; 32]),
+        network: network(user),
+        now: NOW,
+        expires_at: NOW + 1800,
+    }
+}
+
+fn reset(user: u8, n: u8, with: ResetWith) -> Reset {
+    Reset {
+        attempt: [n; 16],
+        digest: [n; 32],
+        address: address(user),
+        code: code(n),
+        account: AccountId::from_bytes([user; 16]),
+        setup_id: 9,
+        with,
+        session: session(n),
+        mail: mail(n ^ 0x80),
+        now: NOW,
+    }
+}
+
+fn with_phrase(epoch: u8, verifier: u8, generation: u64, n: u8) -> ResetWith {
+    ResetWith::Phrase {
+        epoch: EpochId::from_bytes([epoch; 16]),
+        verifier: [verifier; 32],
+        generation,
+        record: B64(vec![n; 192]),
+        slot: Slot {
+            kind: SlotKind::Password,
+            generation: generation + 1,
+            sealed: B64(vec![n; 300]),
+        },
+    }
+}
+
+/// Resets user `user` without phrase: epoch `n` is the current one.
+async fn displace(store: &dyn Store, user: u8, n: u8) {
+    mailed(store, user, n).await;
+    store.open_reset(new_reset(user, n, None)).await.map(drop).expect("opens");
+    let with = ResetWith::MailAlone(new_epoch(n));
+    store.reset_password(reset(user, n, with)).await.expect("resets");
+}
+
+fn undo(user: u8, verifier: u8, n: u8) -> Undo {
+    Undo {
+        with: UndoWith::Phrase {
+            address: address(user),
+            network: network(user),
+            verifier: [verifier; 32],
+        },
+        mail: mail(n),
+        now: NOW,
+    }
+}
+
+async fn current(store: &dyn Store, token: u8) -> Option<EpochId> {
+    let session = store.session(&TokenHash([token; 32]), NOW).await.expect("answers")?;
+    Some(session.current_epoch)
+}
+
+const fn epoch(n: u8) -> EpochId {
+    EpochId::from_bytes([n; 16])
+}
+
+pub(crate) async fn a_code_opens_a_reset_and_a_wrong_one_counts(store: &dyn Store) {
+    User::register(store, 1).await;
+    User::register(store, 2).await;
+    let refused = async |reset: NewReset| {
+        assert_refused!(store.open_reset(reset).await.map(drop), StoreError::CodeRefused);
+    };
+    refused(new_reset(1, 100, None)).await;
+    mailed(store, 1, 100).await;
+    refused(new_reset(2, 100, None)).await;
+    refused(new_reset(77, 100, None)).await;
+    for n in 1..=4 {
+        refused(new_reset(1, n, None)).await;
+    }
+    let opened = store.open_reset(new_reset(1, 100, None)).await.expect("the fifth is right");
+    assert_eq!(opened.account, AccountId::from_bytes([1; 16]));
+    assert!(opened.proven.is_none());
+    refused(new_reset(1, 5, None)).await;
+    refused(new_reset(1, 100, None)).await;
+}
+
+pub(crate) async fn a_phrase_gives_everything_back(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    user.commit(user.push(persona(5), 0, 1, b"content")).await;
+    mailed(store, 1, 100).await;
+    let wrong = store.open_reset(new_reset(1, 100, Some(9))).await.map(drop);
+    assert_refused!(wrong, StoreError::ProofRefused);
+    let OpenedReset { proven, would_lock, .. } = store
+        .open_reset(NewReset { id: [101; 16], ..new_reset(1, 100, Some(1)) })
+        .await
+        .expect("opens");
+    let proven = proven.expect("the phrase is right");
+    assert!(proven.current && proven.epoch == epoch(1) && would_lock == 1);
+    assert_eq!((proven.password_generation, proven.keyring.version), (1, 1));
+    assert_eq!(proven.recovery_slot.kind, SlotKind::Recovery);
+
+    let done = || Reset { attempt: [101; 16], ..reset(1, 100, with_phrase(1, 1, 1, 50)) };
+    store.reset_password(done()).await.expect("resets");
+    assert_eq!(current(store, 1).await, None, "all sessions end");
+    assert_eq!(current(store, 100).await, Some(epoch(1)), "but the one that it opens");
+    let found = user.attempt(110, Bucket::Device([1; 32]), NOW).await.expect("opens");
+    assert_eq!((found.record, found.setup_id, found.generation), (vec![50; 192], 9, 2));
+    assert_eq!(user.content(persona(5), None).await.expect("is there"), b"content");
+
+    // The answer was lost: the same again opens its session again, and no second one.
+    let again = Reset { session: session(102), ..done() };
+    store.reset_password(again).await.expect("the same");
+    let other = Reset { digest: [9; 32], ..done() };
+    assert_refused!(store.reset_password(other).await, StoreError::AttemptRefused);
+    let late = Reset { now: NOW + 1800, ..done() };
+    assert_refused!(store.reset_password(late).await, StoreError::AttemptRefused);
+}
+
+/// Holds what DESIGN says of a mailbox thief: nothing is removed, nor can he do it later.
+pub(crate) async fn mail_alone_appends_an_epoch_and_removes_nothing(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    user.commit(user.push(persona(5), 0, 1, b"content")).await;
+    displace(store, 1, 100).await;
+    assert_eq!(current(store, 1).await, Some(epoch(100)), "the old session lives, and sees it");
+    let epochs = store.epochs(user.account).await.expect("lists");
+    let seen: Vec<_> =
+        epochs.iter().map(|it| (it.id, it.current, it.closed, it.personas)).collect();
+    assert_eq!(seen, [(epoch(1), false, false, 1), (epoch(100), true, false, 0)]);
+    assert_eq!(store.listing(user.account, epoch(100)).await.expect("lists").personas.len(), 0);
+    assert_eq!(store.listing(user.account, epoch(1)).await.expect("lists").personas.len(), 1);
+    assert_eq!(user.content(persona(5), None).await.expect("is there"), b"content");
+
+    // Neither session changes what is locked.
+    let thief = User { session_id: session_id(store, 100).await, epoch: epoch(100), ..user };
+    assert_refused!(store.commit(user.removal(persona(5), 1, 2)).await, StoreError::Stale);
+    assert_refused!(store.commit(thief.removal(persona(5), 1, 1)).await, StoreError::Stale);
+    assert_refused!(
+        store.commit(thief.push(persona(5), 0, 1, b"other")).await,
+        StoreError::Conflict | StoreError::Stale
+    );
+    assert!(!store.trash(user.account, persona(5), NOW).await.expect("answers"));
+    store.sweep(NOW + 10 * 365 * 86_400).await.expect("sweeps");
+    assert_eq!(user.content(persona(5), None).await.expect("never by time"), b"content");
+    // And his epoch is no way into the other.
+    let root = EpochVerifier::Root([100; 32]);
+    let opened = store.open_epoch(user.account, epoch(1), root).await.map(drop);
+    assert_refused!(opened, StoreError::ProofRefused);
+}
+
+pub(crate) async fn of_two_resets_with_one_code_one_is_made(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    mailed(store, 1, 100).await;
+    for id in [101, 102] {
+        let reset = NewReset { id: [id; 16], ..new_reset(1, 100, None) };
+        store.open_reset(reset).await.map(drop).expect("opens");
+    }
+    let made = |id: u8| {
+        let with = ResetWith::MailAlone(new_epoch(id));
+        Reset { attempt: [id; 16], digest: [id; 32], ..reset(1, 100, with) }
+    };
+    store.reset_password(made(101)).await.expect("resets");
+    assert_refused!(store.reset_password(made(102)).await, StoreError::CodeRefused);
+    assert_eq!(store.epochs(user.account).await.expect("lists").len(), 2);
+    // Nor does an epoch id come twice.
+    mailed(store, 1, 103).await;
+    store.open_reset(new_reset(1, 103, None)).await.map(drop).expect("opens");
+    let taken = ResetWith::MailAlone(new_epoch(101));
+    assert_refused!(store.reset_password(reset(1, 103, taken)).await, StoreError::Conflict);
+    let broken = ResetWith::MailAlone(NewEpoch { slots: Vec::new(), ..new_epoch(103) });
+    assert_refused!(store.reset_password(reset(1, 103, broken)).await, StoreError::Invalid(_));
+}
+
+/// Who began with the right code has the time of the ticket: neither the code's own, nor a stranger
+/// who guesses at it or has another mailed, takes that away.
+pub(crate) async fn a_reset_that_began_can_be_finished(store: &dyn Store) {
+    User::register(store, 1).await;
+    mailed(store, 1, 100).await;
+    store.open_reset(new_reset(1, 100, None)).await.map(drop).expect("opens");
+    for n in 1..=5 {
+        assert_refused!(
+            store.open_reset(new_reset(1, n, None)).await.map(drop),
+            StoreError::CodeRefused
+        );
+    }
+    mailed(store, 1, 101).await;
+    store.sweep(NOW + 1000).await.expect("sweeps");
+    let with = ResetWith::MailAlone(new_epoch(100));
+    let late = Reset { now: NOW + 1799, ..reset(1, 100, with) };
+    store.reset_password(late).await.expect("resets");
+}
+
+pub(crate) async fn three_by_mail_alone_in_a_month(store: &dyn Store) {
+    User::register(store, 1).await;
+    for n in 100..103 {
+        displace(store, 1, n).await;
+    }
+    mailed(store, 1, 103).await;
+    let fourth = store.open_reset(new_reset(1, 103, None)).await.map(drop);
+    assert_refused!(fourth, StoreError::ResetBarred { retry_after_s: Some(2_592_000) });
+    store.open_reset(new_reset(1, 103, Some(1))).await.map(drop).expect("a phrase is no matter");
+    let later = NewReset { now: NOW + 2_592_000, ..new_reset(1, 103, None) };
+    assert_refused!(store.open_reset(later).await.map(drop), StoreError::CodeRefused);
+}
+
+pub(crate) async fn the_owner_goes_back_without_the_mailbox(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    user.commit(user.push(persona(5), 0, 1, b"content")).await;
+    displace(store, 1, 100).await;
+    let refused = async |attempt: Undo| {
+        assert_refused!(store.undo_reset(attempt).await.map(drop), StoreError::ProofRefused);
+    };
+    refused(undo(1, 9, 60)).await;
+    refused(undo(77, 1, 60)).await;
+    assert_eq!(store.undo_reset(undo(1, 1, 60)).await.expect("undoes"), (epoch(1), true));
+    assert_eq!(current(store, 1).await, Some(epoch(1)));
+    assert_eq!(store.undo_reset(undo(1, 1, 61)).await.expect("is so"), (epoch(1), false));
+    user.commit(user.push(persona(5), 1, 2, b"more")).await;
+
+    // The thief's phrase takes nothing back, and the mailbox alone makes no new epoch for a month.
+    refused(undo(1, 100, 62)).await;
+    mailed(store, 1, 104).await;
+    let barred = store.open_reset(new_reset(1, 104, None)).await.map(drop);
+    assert_refused!(barred, StoreError::ResetBarred { retry_after_s: Some(_) });
+    let of_thief = store.open_reset(new_reset(1, 104, Some(100))).await.map(drop);
+    assert_refused!(of_thief, StoreError::ProofRefused);
+    store.open_reset(new_reset(1, 104, Some(1))).await.map(drop).expect("the phrase opens");
+}
+
+/// Nor when the owner is in an epoch of his own making by then.
+pub(crate) async fn an_epoch_that_was_undone_does_not_come_back(store: &dyn Store) {
+    User::register(store, 1).await;
+    displace(store, 1, 100).await;
+    store.undo_reset(undo(1, 1, 60)).await.expect("undoes");
+    let later = NOW + 31 * 86_400;
+    mailed(store, 1, 101).await;
+    let opened = NewReset { expires_at: later + 1800, ..new_reset(1, 101, Some(1)) };
+    store.open_reset(opened).await.map(drop).expect("opens");
+    // A month later the owner, who lost the phrase, makes one by mail.
+    let code = NewCode {
+        address: address(1),
+        purpose: CodePurpose::Reset,
+        tag: code(102),
+        mail: mail(102),
+        network: network(1),
+        now: later,
+        expires_at: later + 900,
+    };
+    store.request_code(code).await.expect("mails");
+    let opened = NewReset { now: later, expires_at: later + 1800, ..new_reset(1, 102, None) };
+    store.open_reset(opened).await.map(drop).expect("no longer barred");
+    let with = ResetWith::MailAlone(new_epoch(102));
+    store.reset_password(Reset { now: later, ..reset(1, 102, with) }).await.expect("resets");
+    let refused = store.undo_reset(undo(1, 100, 61)).await.map(drop);
+    assert_refused!(refused, StoreError::ProofRefused);
+    let previous =
+        NewAttempt { epoch: EpochChoice::Previous, ..new_attempt(1, 120, Bucket::Strangers, NOW) };
+    let found = store.open_attempt(previous).await.expect("opens").expect("is there");
+    assert_eq!(found.epoch, epoch(1));
+    assert_eq!(store.undo_reset(undo(1, 1, 62)).await.expect("undoes"), (epoch(1), true));
+}
+
+pub(crate) async fn the_owner_goes_back_with_password_and_root(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    displace(store, 1, 100).await;
+    let open = async |id: u8, choice| {
+        let attempt = NewAttempt { epoch: choice, ..new_attempt(1, id, Bucket::Strangers, NOW) };
+        store.open_attempt(attempt).await.expect("opens").map(|found| found.epoch)
+    };
+    assert_eq!(open(110, EpochChoice::Current).await, Some(epoch(100)));
+    assert_eq!(open(111, EpochChoice::Named(epoch(1))).await, Some(epoch(1)));
+    assert_eq!(open(112, EpochChoice::Previous).await, Some(epoch(1)));
+    let undo = |id: u8, of: u8, root: u8| Undo {
+        with: UndoWith::Password {
+            attempt: [id; 16],
+            digest: [id; 32],
+            account: user.account,
+            epoch: epoch(of),
+            generation: 1,
+            root: [root; 32],
+        },
+        mail: mail(id),
+        now: NOW,
+    };
+    assert_refused!(store.undo_reset(undo(111, 1, 9)).await, StoreError::ProofRefused);
+    assert_refused!(store.undo_reset(undo(99, 1, 1)).await, StoreError::AttemptRefused);
+    assert_eq!(store.undo_reset(undo(112, 1, 1)).await.expect("undoes"), (epoch(1), true));
+    assert_eq!(store.undo_reset(undo(112, 1, 1)).await.expect("the same"), (epoch(1), false));
+    assert_refused!(store.undo_reset(undo(110, 100, 100)).await, StoreError::ProofRefused);
+}
+
+pub(crate) async fn an_older_phrase_is_undo_and_new_password(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    displace(store, 1, 100).await;
+    mailed(store, 1, 101).await;
+    let opened = store.open_reset(new_reset(1, 101, Some(1))).await.expect("opens");
+    assert!(!opened.proven.expect("is right").current);
+    store.reset_password(reset(1, 101, with_phrase(1, 1, 1, 50))).await.expect("resets");
+    assert_eq!(current(store, 101).await, Some(epoch(1)));
+    assert_eq!(current(store, 100).await, None, "the thief's session ends");
+    let epochs = store.epochs(user.account).await.expect("lists");
+    assert!(epochs.iter().all(|it| it.current == (it.id == epoch(1))));
+}
+
+pub(crate) async fn a_new_phrase_replaces_the_old_one(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    let rotation = |id: u8, generation: u64| RecoveryRotation {
+        attempt: [id; 16],
+        digest: [id; 32],
+        session: user.session_id,
+        account: user.account,
+        epoch: user.epoch,
+        generation: 1,
+        slot: Slot { kind: SlotKind::Recovery, generation, sealed: B64(vec![id; 300]) },
+        phrase_verifier: B64(vec![id; 32]),
+        mail: mail(id),
+        now: NOW,
+    };
+    assert_refused!(store.rotate_recovery(rotation(100, 2)).await, StoreError::AttemptRefused);
+    user.attempt(100, Bucket::Strangers, NOW).await.expect("opens");
+    assert_refused!(store.rotate_recovery(rotation(100, 3)).await, StoreError::Conflict);
+    assert_refused!(store.rotate_recovery(rotation(100, 1)).await, StoreError::Invalid(_));
+    let password = RecoveryRotation {
+        slot: Slot { kind: SlotKind::Password, ..rotation(100, 2).slot },
+        ..rotation(100, 2)
+    };
+    assert_refused!(store.rotate_recovery(password).await, StoreError::Invalid(_));
+    store.rotate_recovery(rotation(100, 2)).await.expect("rotates");
+    store.rotate_recovery(rotation(100, 2)).await.expect("the answer was lost");
+    let facts = store.account(user.account, user.epoch).await.expect("answers");
+    assert_eq!((facts.recovery_generation, facts.password.generation), (2, 1));
+    let open = |byte| store.open_epoch(user.account, user.epoch, EpochVerifier::Phrase([byte; 32]));
+    assert_refused!(open(1).await.map(drop), StoreError::ProofRefused);
+    assert_eq!(open(100).await.expect("opens").recovery_slot.generation, 2);
+    // A reset that was proven with the old one comes too late.
+    mailed(store, 1, 101).await;
+    assert_refused!(
+        store.open_reset(new_reset(1, 101, Some(1))).await.map(drop),
+        StoreError::ProofRefused
+    );
+}
+
+pub(crate) async fn a_phrase_replaced_meanwhile_resets_nothing(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    mailed(store, 1, 101).await;
+    store.open_reset(new_reset(1, 101, Some(1))).await.map(drop).expect("opens");
+    user.attempt(100, Bucket::Strangers, NOW).await.expect("opens");
+    let rotation = RecoveryRotation {
+        attempt: [100; 16],
+        digest: [100; 32],
+        session: user.session_id,
+        account: user.account,
+        epoch: user.epoch,
+        generation: 1,
+        slot: Slot { kind: SlotKind::Recovery, generation: 2, sealed: B64(vec![2; 300]) },
+        phrase_verifier: B64(vec![2; 32]),
+        mail: mail(100),
+        now: NOW,
+    };
+    store.rotate_recovery(rotation).await.expect("rotates");
+    let late = store.reset_password(reset(1, 101, with_phrase(1, 1, 1, 50))).await;
+    assert_refused!(late, StoreError::ProofRefused);
+    assert_eq!(current(store, 1).await, Some(epoch(1)), "no session ended");
+}
+
+async fn session_id(store: &dyn Store, token: u8) -> i64 {
+    let session = store.session(&TokenHash([token; 32]), NOW).await.expect("answers");
+    session.expect("it holds").id
+}
+
+/// User 1 pushes a persona, is reset to epoch 100, and pushes another there.
+async fn two_epochs(store: &dyn Store) -> User<'_> {
+    let user = User::register(store, 1).await;
+    user.commit(user.push(persona(5), 0, 1, &[5; 1000])).await;
+    user.commit(user.push(persona(5), 1, 2, &[6; 1000])).await;
+    displace(store, 1, 100).await;
+    let user = User { session_id: session_id(store, 100).await, epoch: epoch(100), ..user };
+    user.commit(user.push(persona(6), 0, 1, &[7; 1000])).await;
+    user
+}
+
+fn unlocking(user: &User<'_>) -> Unlocking {
+    Unlocking {
+        session: user.session_id,
+        account: user.account,
+        device: user.device(),
+        epoch: user.epoch,
+        locked: epoch(1),
+        proof: EpochVerifier::Phrase([1; 32]),
+        keyring: Keyring { version: 2, sealed: B64(vec![9; 1000]) },
+        index: CommitIndex { base: 2, counter: 3, sealed: B64(b"index 3".to_vec()) },
+        locked_counter: 3,
+        labels: vec![MovedLabel {
+            persona: persona(5),
+            base: 2,
+            version: 3,
+            label: B64(b"label 3".to_vec()),
+            content_version: 2,
+        }],
+        now: NOW,
+    }
+}
+
+pub(crate) async fn what_is_locked_moves_at_once(store: &dyn Store) {
+    let user = two_epochs(store).await;
+    let held = async |of| store.account(user.account, of).await.expect("answers").held_bytes;
+    let (before, locked) = (held(epoch(100)).await, held(epoch(1)).await);
+    store.unlock(unlocking(&user)).await.expect("unlocks");
+    let listing = store.listing(user.account, epoch(100)).await.expect("lists");
+    assert_eq!((listing.keyring_version, listing.index.counter), (2, 3));
+    let listed: Vec<_> = listing.personas.iter().map(|it| (it.id, it.version)).collect();
+    assert_eq!(listed, [(persona(5), 3), (persona(6), 1)]);
+    assert_eq!(user.content(persona(5), None).await.expect("is there"), [6; 1000]);
+    assert_eq!(user.content(persona(5), Some(1)).await.expect("is there"), [5; 1000]);
+    let epochs = store.epochs(user.account).await.expect("lists");
+    assert_eq!((epochs[0].closed, epochs[0].personas, epochs[1].personas), (true, 0, 2));
+    // Every byte is counted once: what left the one came to the other, and the new label.
+    let (left, now) = (held(epoch(1)).await, held(epoch(100)).await);
+    assert_eq!(left, 7 + 1, "its index, and the record of the device that registered");
+    assert_eq!(now, before + (locked - left) + b"label 3".len() as u64 + 256);
+
+    assert_eq!(current(store, 1).await, None, "sessions of the old epoch are over");
+    assert_refused!(store.unlock(unlocking(&user)).await, StoreError::Gone);
+    assert_refused!(store.undo_reset(undo(1, 1, 60)).await, StoreError::ProofRefused);
+    mailed(store, 1, 105).await;
+    let closed = store.open_reset(new_reset(1, 105, Some(1))).await.map(drop);
+    assert_refused!(closed, StoreError::ProofRefused);
+    let named = NewAttempt {
+        epoch: EpochChoice::Named(epoch(1)),
+        ..new_attempt(1, 120, Bucket::Strangers, NOW)
+    };
+    assert!(store.open_attempt(named).await.expect("opens").is_none(), "no way in");
+    // And pushes go on.
+    let mut next = user.push(persona(5), 3, 3, b"next");
+    next.head.keyring_version = 2;
+    user.commit(next).await;
+}
+
+type Spoil = fn(&mut Unlocking);
+
+pub(crate) async fn an_unlocking_that_is_refused_changes_nothing(store: &dyn Store) {
+    let user = two_epochs(store).await;
+    let before = store.listing(user.account, epoch(100)).await.expect("lists");
+    let invalid = async |bad: Spoil| {
+        let mut unlocking = unlocking(&user);
+        bad(&mut unlocking);
+        store.unlock(unlocking).await.map_err(|error| error.to_string())
+    };
+    let cases: [(Spoil, StoreError); 13] = [
+        (|it| it.proof = EpochVerifier::Phrase([2; 32]), StoreError::ProofRefused),
+        (|it| it.proof = EpochVerifier::Root([2; 32]), StoreError::ProofRefused),
+        (|it| it.locked = epoch(77), StoreError::Gone),
+        (|it| it.epoch = epoch(1), StoreError::Stale),
+        (|it| it.session = 1, StoreError::SessionEnded),
+        (|it| it.keyring.version = 1, StoreError::Stale),
+        (|it| it.index.base = 1, StoreError::Conflict),
+        (|it| it.locked_counter = 2, StoreError::Conflict),
+        (|it| it.labels[0].base = 1, StoreError::Conflict),
+        (|it| it.labels[0].persona = persona(6), StoreError::Gone),
+        (|it| it.labels[0].content_version = 9, StoreError::Gone),
+        (|it| it.index.sealed.0.clear(), StoreError::Invalid("the index is empty or too large")),
+        (|it| it.labels[0].label.0.clear(), StoreError::Invalid("a label is empty or too large")),
+    ];
+    for (case, (bad, expected)) in cases.into_iter().enumerate() {
+        assert_eq!(invalid(bad).await, Err(expected.to_string()), "case {case}");
+    }
+    let after = store.listing(user.account, epoch(100)).await.expect("lists");
+    assert_eq!(format!("{after:?}"), format!("{before:?}"));
+    assert_eq!(store.listing(user.account, epoch(1)).await.expect("lists").personas.len(), 1);
+    store
+        .unlock(Unlocking { proof: EpochVerifier::Root([1; 32]), ..unlocking(&user) })
+        .await
+        .expect("the root is as good");
+}

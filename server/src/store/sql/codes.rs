@@ -1,0 +1,128 @@
+//! Mailed codes: one live code for an address and a purpose, with some tries.
+
+use subtle::ConstantTimeEq as _;
+
+use super::{attempts, outbox};
+use crate::store::tx::{Tx, values};
+use crate::store::{AddressTag, CodePurpose, CodeTag, NewCode, StoreError};
+
+const PUT: &str = "INSERT INTO codes (address, purpose, tag, created_at, expires_at, tries_left) \
+    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (address, purpose) DO UPDATE SET \
+    tag = excluded.tag, created_at = excluded.created_at, expires_at = excluded.expires_at, \
+    tries_left = excluded.tries_left";
+const LIVE: &str = "SELECT tag FROM codes \
+    WHERE address = $1 AND purpose = $2 AND expires_at > $3 AND tries_left > 0";
+const MISS: &str = "UPDATE codes SET tries_left = tries_left - 1 \
+    WHERE address = $1 AND purpose = $2 AND tries_left > 0";
+const FORGET: &str = "DELETE FROM codes WHERE address = $1 AND purpose = $2 AND tag = $3";
+
+/// Wrong tries that a code bears.
+const TRIES: i64 = 5;
+
+/// Makes a code the live one of its address, and queues its letter if the address has an account.
+pub(crate) fn request(tx: &mut Tx<'_>, code: &NewCode) -> Result<(), StoreError> {
+    put(tx, code.address, code.purpose, &code.tag, code.now, code.expires_at)?;
+    match attempts::account_of(tx, code.address)? {
+        Some(account) => outbox::add_for_account(tx, account, &code.mail, code.now),
+        None => Ok(()),
+    }
+}
+
+/// Makes a code the live one; the one before holds no longer.
+fn put(
+    tx: &mut Tx<'_>,
+    address: AddressTag,
+    purpose: CodePurpose,
+    tag: &CodeTag,
+    now: i64,
+    expires_at: i64,
+) -> Result<(), StoreError> {
+    let values = values![&address.0, purpose.name(), &tag.0, now, expires_at, TRIES];
+    tx.execute(PUT, values)?;
+    Ok(())
+}
+
+/// Whether it is the live code; a wrong one takes a try, which must be kept whatever becomes of the
+/// request. The right one holds on.
+pub(crate) fn check(
+    tx: &mut Tx<'_>,
+    address: AddressTag,
+    purpose: CodePurpose,
+    tag: &CodeTag,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let live =
+        tx.row(LIVE, values![&address.0, purpose.name(), now], |row| row.at::<[u8; 32]>(0))?;
+    let right = live.is_some_and(|live| live.ct_eq(&tag.0).into());
+    if !right {
+        tx.execute(MISS, values![&address.0, purpose.name()])?;
+    }
+    Ok(right)
+}
+
+/// Ends a code that was used. That it is used once is for the attempts to say that [`check`] let
+/// begin: a stranger may have had it replaced since, or its time run out.
+pub(crate) fn forget(
+    tx: &mut Tx<'_>,
+    address: AddressTag,
+    purpose: CodePurpose,
+    tag: &CodeTag,
+) -> Result<(), StoreError> {
+    tx.execute(FORGET, values![&address.0, purpose.name(), &tag.0])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    const ALICE: AddressTag = AddressTag([1; 32]);
+    const BOB: AddressTag = AddressTag([2; 32]);
+    const RESET: CodePurpose = CodePurpose::Reset;
+
+    fn database() -> Connection {
+        let connection = Connection::open_in_memory().expect("opens");
+        connection.execute_batch(include_str!("../schema.sql")).expect("makes the schema");
+        connection
+    }
+
+    /// Holds rule 27.
+    #[test]
+    fn a_code_bears_five_wrong_tries_until_it_is_over() {
+        let connection = database();
+        let mut tx = Tx::on(&connection);
+        let (right, wrong) = (CodeTag([7; 32]), CodeTag([8; 32]));
+        put(&mut tx, ALICE, RESET, &right, 0, 900).expect("puts");
+        for _ in 0..4 {
+            assert!(!check(&mut tx, ALICE, RESET, &wrong, 10).expect("checks"));
+        }
+        assert!(check(&mut tx, ALICE, RESET, &right, 10).expect("checks"));
+        assert!(!check(&mut tx, BOB, RESET, &right, 10).expect("checks"));
+        assert!(!check(&mut tx, ALICE, CodePurpose::Confirm, &right, 10).expect("checks"));
+        assert!(!check(&mut tx, ALICE, RESET, &wrong, 10).expect("checks"), "the fifth");
+        assert!(!check(&mut tx, ALICE, RESET, &right, 10).expect("checks"), "it is over");
+
+        put(&mut tx, ALICE, RESET, &right, 20, 920).expect("puts");
+        assert!(check(&mut tx, ALICE, RESET, &right, 919).expect("checks"));
+        assert!(!check(&mut tx, ALICE, RESET, &right, 920).expect("checks"));
+        forget(&mut tx, ALICE, RESET, &wrong).expect("forgets another");
+        assert!(check(&mut tx, ALICE, RESET, &right, 919).expect("checks"));
+        forget(&mut tx, ALICE, RESET, &right).expect("forgets");
+        assert!(!check(&mut tx, ALICE, RESET, &right, 919).expect("checks"));
+    }
+
+    /// Holds rule 27.
+    #[test]
+    fn a_new_code_ends_the_one_before() {
+        let connection = database();
+        let mut tx = Tx::on(&connection);
+        let (old, new) = (CodeTag([7; 32]), CodeTag([8; 32]));
+        put(&mut tx, ALICE, RESET, &old, 0, 900).expect("puts");
+        put(&mut tx, ALICE, RESET, &new, 1, 901).expect("puts");
+        assert!(!check(&mut tx, ALICE, RESET, &old, 2).expect("checks"));
+        forget(&mut tx, ALICE, RESET, &old).expect("is none");
+        assert!(check(&mut tx, ALICE, RESET, &new, 2).expect("checks"));
+    }
+}

@@ -1,0 +1,50 @@
+//! Another recovery phrase: slot and verifier of an epoch, replaced together.
+
+use keybackup_protocol::api::SlotKind;
+use keybackup_protocol::limits::{MAX_ORDINAL, MAX_SLOT_BYTES};
+
+use super::attempts::{self, Accepted};
+use super::{epochs, outbox, sessions};
+use crate::store::tx::{Tx, count, values};
+use crate::store::{RecoveryRotation, StoreError};
+
+const REPLACE_SLOT: &str = "UPDATE slots SET sealed = $1, generation = $2 \
+    WHERE account_id = $3 AND epoch_id = $4 AND kind = 'recovery' AND generation = $2 - 1";
+const REPLACE_VERIFIER: &str =
+    "UPDATE epochs SET phrase_verifier = $1 WHERE account_id = $2 AND id = $3";
+
+/// Replaces them; or does nothing, when this very rotation was made before.
+pub(crate) fn rotate(tx: &mut Tx<'_>, rotation: &RecoveryRotation) -> Result<(), StoreError> {
+    check(rotation)?;
+    sessions::require(tx, rotation.session, rotation.now)?;
+    let (account, epoch) = (rotation.account, rotation.epoch);
+    epochs::require_current(tx, account, epoch)?;
+    let login = Accepted {
+        attempt: &rotation.attempt,
+        account,
+        epoch,
+        generation: rotation.generation,
+        digest: Some(&rotation.digest),
+        now: rotation.now,
+    };
+    if attempts::was_finished_so(tx, &login)? {
+        return Ok(());
+    }
+    attempts::finish_login(tx, &login)?;
+    let generation = count(rotation.slot.generation)?;
+    let slot = values![&rotation.slot.sealed, generation, &account, &epoch];
+    let verifier = values![&rotation.phrase_verifier, &account, &epoch];
+    if tx.execute(REPLACE_SLOT, slot)? != 1 || tx.execute(REPLACE_VERIFIER, verifier)? != 1 {
+        return Err(StoreError::Conflict);
+    }
+    outbox::add_for_account(tx, account, &rotation.mail, rotation.now)
+}
+
+fn check(rotation: &RecoveryRotation) -> Result<(), StoreError> {
+    let holds = |truth, what| if truth { Ok(()) } else { Err(StoreError::Invalid(what)) };
+    let slot = &rotation.slot;
+    holds(slot.kind == SlotKind::Recovery, "the slot is none of a phrase")?;
+    holds((2..=MAX_ORDINAL).contains(&slot.generation), "the slot's generation is not a next one")?;
+    holds((1..=MAX_SLOT_BYTES).contains(&slot.sealed.0.len()), "the slot is empty or too large")?;
+    holds(rotation.phrase_verifier.0.len() == 32, "the phrase verifier has another length")
+}

@@ -1,0 +1,64 @@
+//! Going back to an epoch that a reset without phrase has displaced, by its own authenticator.
+
+use keybackup_protocol::{AccountId, EpochId};
+
+use super::attempts::{self, Accepted};
+use super::{epochs, outbox, starts};
+use crate::store::tx::Tx;
+use crate::store::{EpochVerifier, StoreError, StoreLimits, Undo, UndoWith};
+
+/// Makes the epoch the current one again; returns it, and whether another one was.
+pub(crate) fn undo(
+    tx: &mut Tx<'_>,
+    undo: &Undo,
+    limits: &StoreLimits,
+) -> Result<(EpochId, bool), StoreError> {
+    let (account, epoch) = match &undo.with {
+        UndoWith::Phrase { address, network, verifier } => {
+            starts::count(tx, &network.0, undo.now, limits)?;
+            let account = attempts::account_of(tx, *address)?.ok_or(StoreError::ProofRefused)?;
+            let (epoch, _) =
+                epochs::proven_by_phrase(tx, account, verifier)?.ok_or(StoreError::ProofRefused)?;
+            (account, epoch)
+        }
+        UndoWith::Password { account, epoch, .. } => {
+            accept(tx, undo)?;
+            if !epochs::chain(tx, *account)?.contains(epoch) {
+                return Err(StoreError::ProofRefused);
+            }
+            (*account, *epoch)
+        }
+    };
+    go_back(tx, account, epoch, undo)
+}
+
+/// Consumes the login, unless this very request has.
+fn accept(tx: &mut Tx<'_>, undo: &Undo) -> Result<(), StoreError> {
+    let UndoWith::Password { attempt, digest, account, epoch, generation, root } = &undo.with
+    else {
+        return Ok(());
+    };
+    epochs::require_proof(tx, *account, *epoch, &EpochVerifier::Root(*root))?;
+    let (account, epoch, generation) = (*account, *epoch, *generation);
+    let login =
+        Accepted { attempt, account, epoch, generation, digest: Some(digest), now: undo.now };
+    if attempts::was_finished_so(tx, &login)? {
+        return Ok(());
+    }
+    attempts::finish_login(tx, &login)
+}
+
+fn go_back(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    epoch: EpochId,
+    undo: &Undo,
+) -> Result<(EpochId, bool), StoreError> {
+    let current = epochs::current(tx, account)?;
+    if current == epoch {
+        return Ok((epoch, false));
+    }
+    epochs::go_back(tx, account, epoch, current, undo.now)?;
+    outbox::add_for_account(tx, account, &undo.mail, undo.now)?;
+    Ok((epoch, true))
+}
