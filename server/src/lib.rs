@@ -8,6 +8,7 @@
 //! public, so that the fuzz targets reach it.
 
 mod admin;
+mod advice;
 pub mod auth;
 pub mod cli;
 pub mod config;
@@ -18,6 +19,7 @@ mod health;
 pub mod http;
 pub mod keyfile;
 mod log;
+pub mod mail;
 mod router;
 mod serve;
 mod state;

@@ -15,8 +15,8 @@ use keybackup_protocol::{DeviceId, PersonaId, SessionId, limits};
 use crate::auth::session;
 use crate::error::ApiError;
 use crate::handlers::{
-    account, accounts, blob, commit, devices, keyring, labels, login, password, personas, sessions,
-    status, uploads,
+    account, accounts, blob, commit, devices, keyring, labels, login, password, personas,
+    reset_page, sessions, status, uploads,
 };
 use crate::http::answer::{Answer, Tracked};
 use crate::http::body::RequestBody;
@@ -41,6 +41,7 @@ enum Route {
     OneSession(SessionId),
     Account,
     Password,
+    ResetPage,
     Keyring,
     Personas,
     Persona(PersonaId),
@@ -70,6 +71,7 @@ impl Route {
             ("sessions", [Some(id), None]) => Self::OneSession(id.parse().ok()?),
             ("account", [None, _]) => Self::Account,
             ("password", [None, _]) => Self::Password,
+            ("password", [Some("reset.html"), None]) => Self::ResetPage,
             ("keyring", [None, _]) => Self::Keyring,
             ("personas", [None, _]) => Self::Personas,
             ("personas", [Some(id), None]) => Self::Persona(id.parse().ok()?),
@@ -96,6 +98,7 @@ impl Route {
             Self::OneSession(_) => ("/sessions/<id>", "DELETE, OPTIONS"),
             Self::Account => ("/account", "GET, HEAD, OPTIONS"),
             Self::Password => ("/password", "PUT, OPTIONS"),
+            Self::ResetPage => ("/password/reset.html", "GET, HEAD, OPTIONS"),
             Self::Keyring => ("/keyring", "GET, HEAD, OPTIONS"),
             Self::Personas => ("/personas", "GET, HEAD, OPTIONS"),
             Self::Persona(_) => ("/personas/<id>", "GET, HEAD, POST, DELETE, OPTIONS"),
@@ -115,12 +118,14 @@ impl Route {
 
     /// Whether its handler looks at the query.
     fn has_parameter(self, method: &Method) -> bool {
-        method == Method::GET && matches!(self, Self::Persona(_) | Self::Labels(_))
+        method == Method::GET
+            && matches!(self, Self::Persona(_) | Self::Labels(_) | Self::ResetPage)
     }
 
-    /// Whether a client may ask without naming a protocol version: it must be able to find out.
+    /// Whether a client may ask without naming a protocol version: it must be able to find out, and
+    /// a browser knows none.
     const fn speaks_any_protocol(self) -> bool {
-        matches!(self, Self::Status | Self::Healthz)
+        matches!(self, Self::Status | Self::Healthz | Self::ResetPage)
     }
 }
 
@@ -264,6 +269,7 @@ async fn dispatch(
         (&Method::DELETE, Route::OneSession(id)) => sessions::revoke(call, id).await,
         (&Method::GET, Route::Account) => account::show(call).await,
         (&Method::PUT, Route::Password) => password::change(call, body).await,
+        (&Method::GET, Route::ResetPage) => Ok(reset_page::show(call)),
         (&Method::GET, Route::Keyring) => keyring::newest(call).await,
         (&Method::GET, Route::Personas) => personas::list(call).await,
         (&Method::POST, Route::Persona(id)) => commit::commit(call, id, body).await,

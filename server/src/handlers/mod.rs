@@ -12,6 +12,7 @@ pub(crate) mod login;
 pub(crate) mod password;
 pub(crate) mod personas;
 pub(crate) mod receive;
+pub(crate) mod reset_page;
 pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod uploads;

@@ -8,5 +8,6 @@ mod login;
 mod malformed;
 mod password;
 mod personas;
+mod reset_page;
 mod slow;
 mod uploads;
