@@ -6,6 +6,8 @@ pub const STATUS: &str = "/status";
 pub const HEALTHZ: &str = "/healthz";
 /// `POST`: registration, first message.
 pub const ACCOUNTS_START: &str = "/accounts/start";
+/// `POST`: a code that confirms an address is asked for.
+pub const ACCOUNTS_CONFIRM: &str = "/accounts/confirm";
 /// `POST`: registration, last message.
 pub const ACCOUNTS: &str = "/accounts";
 /// `POST`: login, first message.
@@ -21,6 +23,8 @@ pub const SESSIONS: &str = "/sessions";
 pub const ACCOUNT: &str = "/account";
 /// `PUT`: another password.
 pub const PASSWORD: &str = "/password";
+/// `PUT`: a code for a reset of the password is asked for.
+pub const PASSWORD_RESET: &str = "/password/reset";
 /// `GET`: the keyring of the session's epoch.
 pub const KEYRING: &str = "/keyring";
 /// `GET`: the listing. `/personas/<id>` takes `POST`, `GET`, `DELETE`, and

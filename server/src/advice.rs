@@ -6,7 +6,6 @@ pub(crate) fn reset(email: &str, code: &str) -> String {
 }
 
 /// Uses a code to register.
-#[cfg_attr(not(test), expect(dead_code, reason = "the worker will use it"))]
 pub(crate) fn register(email: &str, code: &str) -> String {
     command("register", "--confirm", email, code)
 }

@@ -19,7 +19,7 @@ use crate::config::{
 use crate::harden::Weakness;
 use crate::health::{self, HealthError};
 use crate::keyfile::{KeyFileError, ServerKey};
-use crate::mail::{self, MailSettings, MailTestError};
+use crate::mail::{self, MailSettings, MailTestError, TransportError};
 use crate::state::Server;
 use crate::store::{DataDir, OpenError, SqlStore};
 use crate::{harden, log, serve};
@@ -92,8 +92,10 @@ enum CliError {
     Admin(#[from] AdminError),
     #[error("no mail is sent without --mail-host or --mail-dir, or [mail] in the file")]
     NoMail,
+    #[error("can't send mail")]
+    Transport(#[from] TransportError),
     #[error(transparent)]
-    Mail(#[from] MailTestError),
+    MailTest(#[from] MailTestError),
 }
 
 /// Parses the arguments and runs the command. Exit 0 on success, 1 on failure, 2 on wrong usage
@@ -185,7 +187,13 @@ fn run_serve(mut config: Config, weaknesses: &[Weakness]) -> Result<(), CliError
         Registration::Invite => "for who has an invitation",
         Registration::Open => "open to everybody who reaches this address, also through a proxy",
     };
-    let server = Arc::new(Server::new(Arc::new(store), Arc::new(key), config.settings));
+    let mail = match (&config.settings.mail, config.settings.confirm_email) {
+        (None, _) => "mail is not sent: there are no codes for resets or registration",
+        (Some(_), true) => "mail is sent, and registering needs a code from it",
+        (Some(_), false) => "mail is sent",
+    };
+    let server = Server::new(Arc::new(store), Arc::new(key), config.settings).with_mail()?;
+    let server = Arc::new(server);
     let runtime = runtime()?;
     let outcome: Result<(), CliError> = runtime.block_on(async {
         // Before the line that says "listening": who waits for it may stop us at once.
@@ -196,7 +204,7 @@ fn run_serve(mut config: Config, weaknesses: &[Weakness]) -> Result<(), CliError
             local.map_err(|source| CliError::Listen { address: config.listen, source })?;
         // Behind a proxy loopback is the internet: it is said who may come.
         announce(&format!(
-            "registration is {registration}\nkeybackup-server listening on http://{address}\n"
+            "registration is {registration}\n{mail}\nkeybackup-server listening on http://{address}\n"
         ));
         serve::serve(listener, server, stop).await;
         Ok(())

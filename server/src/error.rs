@@ -43,6 +43,8 @@ pub(crate) enum ApiError {
     Taken,
     #[error("the ticket was used with other bytes, or expired")]
     TicketRefused,
+    #[error("the code is wrong, used, over, or replaced by a newer one")]
+    CodeRefused,
     #[error("the epoch or keyring version is no longer current")]
     Stale,
     #[error("the request body did not come in time")]
@@ -100,6 +102,7 @@ impl ApiError {
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, code::BAD_REQUEST),
             Self::Taken => (StatusCode::CONFLICT, code::TAKEN),
             Self::TicketRefused => (StatusCode::CONFLICT, code::TICKET_REFUSED),
+            Self::CodeRefused => (StatusCode::CONFLICT, code::CODE_REFUSED),
             Self::Stale => (StatusCode::CONFLICT, code::STALE),
             Self::Gone => (StatusCode::GONE, code::GONE),
             Self::Conflict => (StatusCode::PRECONDITION_FAILED, code::CONFLICT),
@@ -174,6 +177,7 @@ impl From<StoreError> for ApiError {
             StoreError::InviteRefused => Self::InviteRefused,
             StoreError::TooMany { retry_after_s } => Self::TooMany { retry_after_s },
             StoreError::AttemptRefused => Self::TicketRefused,
+            StoreError::CodeRefused => Self::CodeRefused,
             StoreError::SessionEnded => Self::Unauthenticated,
             StoreError::Stale => Self::Stale,
             StoreError::Conflict => Self::Conflict,

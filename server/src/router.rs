@@ -15,7 +15,7 @@ use keybackup_protocol::{DeviceId, PersonaId, SessionId, limits};
 use crate::auth::session;
 use crate::error::ApiError;
 use crate::handlers::{
-    account, accounts, blob, commit, devices, keyring, labels, login, password, personas,
+    account, accounts, blob, codes, commit, devices, keyring, labels, login, password, personas,
     reset_page, sessions, status, uploads,
 };
 use crate::http::answer::{Answer, Tracked};
@@ -41,7 +41,10 @@ enum Route {
     OneSession(SessionId),
     Account,
     Password,
+    Reset,
+    ResetByPath,
     ResetPage,
+    AccountsConfirm,
     Keyring,
     Personas,
     Persona(PersonaId),
@@ -71,6 +74,9 @@ impl Route {
             ("sessions", [Some(id), None]) => Self::OneSession(id.parse().ok()?),
             ("account", [None, _]) => Self::Account,
             ("password", [None, _]) => Self::Password,
+            ("accounts", [Some("confirm"), None]) => Self::AccountsConfirm,
+            ("password", [Some("reset"), None]) => Self::Reset,
+            ("password", [Some("reset"), Some(email)]) if !email.is_empty() => Self::ResetByPath,
             ("password", [Some("reset.html"), None]) => Self::ResetPage,
             ("keyring", [None, _]) => Self::Keyring,
             ("personas", [None, _]) => Self::Personas,
@@ -98,6 +104,9 @@ impl Route {
             Self::OneSession(_) => ("/sessions/<id>", "DELETE, OPTIONS"),
             Self::Account => ("/account", "GET, HEAD, OPTIONS"),
             Self::Password => ("/password", "PUT, OPTIONS"),
+            Self::AccountsConfirm => ("/accounts/confirm", "POST, OPTIONS"),
+            Self::Reset => ("/password/reset", "PUT, OPTIONS"),
+            Self::ResetByPath => ("/password/reset/<email>", "GET, OPTIONS"),
             Self::ResetPage => ("/password/reset.html", "GET, HEAD, OPTIONS"),
             Self::Keyring => ("/keyring", "GET, HEAD, OPTIONS"),
             Self::Personas => ("/personas", "GET, HEAD, OPTIONS"),
@@ -113,7 +122,15 @@ impl Route {
     /// Whether it reads bodies of who has not logged in: they must not use up the memory that
     /// those who have need.
     const fn is_for_strangers(self) -> bool {
-        matches!(self, Self::AccountsStart | Self::Accounts | Self::LoginStart | Self::LoginFinish)
+        matches!(
+            self,
+            Self::AccountsStart
+                | Self::AccountsConfirm
+                | Self::Accounts
+                | Self::LoginStart
+                | Self::LoginFinish
+                | Self::Reset
+        )
     }
 
     /// Whether its handler looks at the query.
@@ -123,9 +140,10 @@ impl Route {
     }
 
     /// Whether a client may ask without naming a protocol version: it must be able to find out, and
-    /// a browser knows none.
-    const fn speaks_any_protocol(self) -> bool {
-        matches!(self, Self::Status | Self::Healthz | Self::ResetPage)
+    /// a browser and the old service's clients know none.
+    fn speaks_any_protocol(self, method: &Method) -> bool {
+        matches!(self, Self::Status | Self::Healthz | Self::ResetPage | Self::ResetByPath)
+            || (matches!(self, Self::Reset) && method == Method::PUT)
     }
 }
 
@@ -248,7 +266,7 @@ async fn dispatch(
     let route = route.ok_or(ApiError::NotFound)?;
     let allow = route.describe().1;
     let method = &call.parts.method;
-    if method != Method::OPTIONS && !route.speaks_any_protocol() {
+    if method != Method::OPTIONS && !route.speaks_any_protocol(method) {
         check_protocol(call.headers())?;
     }
     // hyper sends no body in answer to HEAD.
@@ -269,6 +287,12 @@ async fn dispatch(
         (&Method::DELETE, Route::OneSession(id)) => sessions::revoke(call, id).await,
         (&Method::GET, Route::Account) => account::show(call).await,
         (&Method::PUT, Route::Password) => password::change(call, body).await,
+        (&Method::POST, Route::AccountsConfirm) => codes::confirm(call, body).await,
+        (&Method::PUT, Route::Reset) => codes::reset(call, body).await,
+        // A HEAD, such as what looks whether a link works sends, asks for nothing.
+        (&Method::GET, Route::ResetByPath) if call.parts.method == Method::GET => {
+            codes::reset_by_path(call).await
+        }
         (&Method::GET, Route::ResetPage) => Ok(reset_page::show(call)),
         (&Method::GET, Route::Keyring) => keyring::newest(call).await,
         (&Method::GET, Route::Personas) => personas::list(call).await,

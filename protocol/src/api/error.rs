@@ -40,6 +40,8 @@ pub mod code {
     pub const TAKEN: &str = "taken";
     /// 409: the ticket was used with other bytes, or expired.
     pub const TICKET_REFUSED: &str = "ticket_refused";
+    /// 409: a mailed code that is wrong, used, over, or replaced by a newer one.
+    pub const CODE_REFUSED: &str = "code_refused";
     /// 409: the request names an epoch or keyring version that is no longer current.
     pub const STALE: &str = "stale";
     /// 410: the persona or version is absent, as the old service said it.

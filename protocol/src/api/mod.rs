@@ -6,6 +6,7 @@
 mod account;
 mod error;
 mod login;
+mod mail;
 mod persona;
 mod sealed;
 mod session;
@@ -14,6 +15,7 @@ mod status;
 pub use account::*;
 pub use error::{ErrorAnswer, ErrorBody, code};
 pub use login::*;
+pub use mail::*;
 pub use persona::*;
 pub use sealed::*;
 pub use session::*;

@@ -15,6 +15,12 @@ pub struct Status {
     pub suites: Vec<u8>,
     /// Who may register.
     pub registration: Registration,
+    /// Whether it can send mail, and so codes.
+    #[serde(default)]
+    pub mail: bool,
+    /// Whether registering needs a code that was mailed to the address.
+    #[serde(default)]
+    pub confirm_email: bool,
     /// What it allows.
     pub limits: StatusLimits,
 }

@@ -1,16 +1,14 @@
 //! Invitation codes: 16 characters of Crockford's base32 (80 bits), for people to pass on and
 //! type; only their keyed hash is kept.
 
-use zeroize::Zeroizing;
-
 use super::crockford;
 
 /// Characters of a code.
 const CODE_LEN: usize = 16;
 
 /// A new code, without separators.
-pub(crate) fn generate() -> Zeroizing<String> {
-    crockford::generate(CODE_LEN)
+pub(crate) fn generate() -> String {
+    crockford::generate::<CODE_LEN>()
 }
 
 /// A code as it is shown, in groups of four.
@@ -19,6 +17,6 @@ pub(crate) fn display(code: &str) -> String {
 }
 
 /// The code in what somebody typed; `None` when it can't be one.
-pub(crate) fn normalise(typed: &str) -> Option<Zeroizing<String>> {
-    crockford::normalise(typed, CODE_LEN)
+pub(crate) fn normalise(typed: &str) -> Option<String> {
+    crockford::normalise::<CODE_LEN>(typed)
 }

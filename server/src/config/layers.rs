@@ -11,7 +11,7 @@ use keybackup_protocol::api::Registration;
 use serde::Deserialize;
 use tracing::level_filters::LevelFilter;
 
-use super::{ConfigError, DEFAULT_LISTEN, LogFormat, MailLayer, Period};
+use super::{ConfigError, DEFAULT_LISTEN, LogFormat, MailLayer, Period, Switch};
 
 /// Prefix of all variables.
 const PREFIX: &str = "KEYBACKUP_SERVER_";
@@ -48,6 +48,10 @@ pub struct ServeLayer {
     #[arg(long, env = "KEYBACKUP_SERVER_REGISTRATION", value_name = "MODE",
           value_parser = parse_registration)]
     pub registration: Option<Registration>,
+    /// Whether registering needs a code that is mailed to the address [default: on where mail is
+    /// sent]
+    #[arg(long, env = "KEYBACKUP_SERVER_CONFIRM_EMAIL", value_name = "SWITCH")]
+    pub confirm_email: Option<Switch>,
     /// Where the server is reached from outside, its path included; for links in mails
     /// [default: none, so that mails have no links]
     #[arg(long, env = "KEYBACKUP_SERVER_PUBLIC_URL", value_name = "URL")]
@@ -207,6 +211,7 @@ impl Layers {
                 self.serve,
                 file.serve,
                 registration,
+                confirm_email,
                 public_url,
                 quota_bytes,
                 max_personas,

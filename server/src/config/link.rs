@@ -28,7 +28,6 @@ impl PublicUrl {
     }
 
     /// The page that shows a code.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the worker will use it"))]
     pub(crate) fn reset_page(&self, email: &str, code: &str) -> String {
         let (email, code) = (percent::encode(email), percent::encode(code));
         format!("{}/password/reset.html?email={email}&code={code}", self.0)

@@ -57,6 +57,8 @@ pub struct Settings {
     pub mail: Option<MailSettings>,
     /// Where the server is reached from outside, for links in mails.
     pub public_url: Option<PublicUrl>,
+    /// Whether registering needs a code that was mailed to the address.
+    pub confirm_email: bool,
     /// Origins of web pages that may read answers.
     pub cors_origins: Vec<HeaderValue>,
     /// Largest blob, in bytes.
@@ -92,6 +94,16 @@ pub struct Timeouts {
     pub write: Duration,
     /// For running requests after the signal to stop.
     pub stop: Duration,
+}
+
+/// Something that is done or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// It is done.
+    On,
+    /// It is not.
+    Off,
 }
 
 /// Form of log lines.
@@ -171,10 +183,19 @@ impl Config {
         let attempts = within("attempts_per_hour", serve.attempts_per_hour, 200, 200)?;
         let starts = within("starts_per_hour", serve.starts_per_hour, 3_000, 1_000_000)?;
         let connections = within("max_connections", serve.max_connections, 10_000, 1_000_000)?;
+        let mail = MailSettings::resolve(mail)?;
+        let confirm_email = match (serve.confirm_email, &mail) {
+            (Some(Switch::On), None) => {
+                return Err(ConfigError::Mail("confirm_email needs mail: name mail_host"));
+            }
+            (Some(switch), _) => switch == Switch::On,
+            (None, mail) => mail.is_some(),
+        };
         let settings = Settings {
             path_prefix: address.path_prefix()?,
             registration,
-            mail: MailSettings::resolve(mail)?,
+            mail,
+            confirm_email,
             public_url: serve.public_url.as_deref().map(PublicUrl::parse).transpose()?,
             cors_origins: origins(serve.cors_origins.unwrap_or_default())?,
             blob_bytes,

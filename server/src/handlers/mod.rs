@@ -4,6 +4,7 @@
 pub(crate) mod account;
 pub(crate) mod accounts;
 pub(crate) mod blob;
+pub(crate) mod codes;
 pub(crate) mod commit;
 pub(crate) mod devices;
 pub(crate) mod keyring;

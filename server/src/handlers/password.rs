@@ -10,6 +10,7 @@ use crate::error::ApiError;
 use crate::http::answer::Answer;
 use crate::http::body::{RequestBody, parse_json};
 use crate::http::peer::Owner;
+use crate::mail::Letter;
 use crate::router::Call;
 use crate::store::{self, StoreError};
 
@@ -38,11 +39,13 @@ pub(crate) async fn change(call: &Call<'_>, body: &mut RequestBody) -> Result<An
         setup_id: proven.registers_with,
         record: request.record,
         slot: request.slot,
+        mail: Letter::PasswordChanged.seal(&call.server.key)?,
         now: call.now,
     };
     call.server.store.change_password(change).await.map_err(|error| match error {
         StoreError::AttemptRefused => ApiError::LoginFailed,
         other => other.into(),
     })?;
+    call.server.mail_waits();
     Ok(Answer::json(StatusCode::OK, &Done { changed: true }))
 }

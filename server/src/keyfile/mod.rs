@@ -21,7 +21,9 @@ use rand08::rngs::OsRng;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::store::{AddressTag, DATABASE, InviteTag, NetworkTag, mark_beginning};
+use crate::store::{
+    AddressTag, CodePurpose, CodeTag, DATABASE, InviteTag, NetworkTag, mark_beginning,
+};
 use secret::{AddressAeadKey, AddressHmacKey, CodeKey, OprfSeed, TicketKey};
 
 /// The key file's name in the data directory, unless it lies elsewhere.
@@ -162,9 +164,44 @@ impl ServerKey {
         InviteTag(hmac(self.code.bytes(), &[b"invite", code]))
     }
 
+    /// The keyed hash of a mailed code, with what it is good for.
+    pub fn code_tag(&self, purpose: CodePurpose, address: AddressTag, code: &[u8]) -> CodeTag {
+        let fields = [&b"mailed code"[..], purpose.name().as_bytes(), &address.0, code];
+        CodeTag(hmac(self.code.bytes(), &fields))
+    }
+
+    /// Seals a letter of the outbox.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Random`].
+    pub(crate) fn seal_letter(
+        &self,
+        id: &[u8; 16],
+        letter: &[u8],
+    ) -> Result<Vec<u8>, KeyFileError> {
+        seal(self.address_aead.bytes(), &letter_binding(id), letter)
+    }
+
+    /// Opens a letter of the outbox.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Refused`] when it is another one's, or damaged.
+    pub(crate) fn open_letter(
+        &self,
+        id: &[u8; 16],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+        open(self.address_aead.bytes(), &letter_binding(id), sealed)
+    }
+
     /// The keyed hash by which starts from a network are counted.
     pub(crate) fn network_tag(&self, network: &[u8]) -> NetworkTag {
         NetworkTag(hmac(self.code.bytes(), &[b"network", network]))
+    }
+
+    /// The keyed hash by which codes that a network asks for are counted.
+    pub(crate) fn code_network_tag(&self, network: &[u8]) -> NetworkTag {
+        NetworkTag(hmac(self.code.bytes(), &[b"network of codes", network]))
     }
 
     /// Seals the address of an account, for mailing.
@@ -222,6 +259,11 @@ impl ServerKey {
     pub fn setup(&self, id: u32) -> Option<&Setup> {
         self.setups.iter().find(|setup| setup.id == id)
     }
+}
+
+/// Longer than an account id, which sealed addresses are bound to.
+fn letter_binding(id: &[u8; 16]) -> Vec<u8> {
+    [&b"letter"[..], id].concat()
 }
 
 fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {

@@ -60,7 +60,7 @@ mod tests {
         let (from, to) = (from.parse().expect("a mailbox"), to.parse().expect("an address"));
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let envelope = Envelope { from: &from, to: &to, id: [10; 16], now };
-        let words = Words { subject: "News", before: &["So it is."], ..Words::default() };
+        let words = Words { subject: "News", before: vec!["So it is."], ..Words::default() };
         let message = build(&envelope, &words).expect("a message");
         assert_eq!(message.envelope().to().len(), 1);
         assert_eq!(message.envelope().to()[0].to_string(), to.as_str());

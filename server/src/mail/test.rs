@@ -32,7 +32,7 @@ pub(crate) async fn test(settings: &MailSettings, to: &Address) -> Result<String
     let envelope = Envelope { from: &settings.from, to, id, now: SystemTime::now() };
     let words = Words {
         subject: "A test of mail from keybackup",
-        before: &[
+        before: vec![
             "The operator of this keybackup server has sent this to see whether its mail arrives. \
              It has.",
         ],

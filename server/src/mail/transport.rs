@@ -30,7 +30,7 @@ pub(crate) enum Transport {
 /// Why mail can't be sent at all.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum TransportError {
+pub enum TransportError {
     /// The password or the certificates can't be read, or the directory not be made.
     #[error("can't use {}", path.display())]
     Io {
@@ -72,7 +72,6 @@ pub(crate) enum SendError {
 
 impl SendError {
     /// What kind of failure it is, without a word of what the server said.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the worker will use it"))]
     pub(crate) fn kind(&self) -> String {
         match self {
             Self::Timeout(_) => "timeout".to_owned(),
@@ -89,6 +88,13 @@ impl SendError {
     }
 }
 
+impl SendError {
+    /// Whether the mail server has refused for good (5xx).
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::Smtp(error) if error.is_permanent())
+    }
+}
+
 impl Transport {
     /// Makes ready what the settings name. Opens no connection.
     ///
@@ -101,6 +107,14 @@ impl Transport {
                 private_directory(path)?;
                 Ok(Self::Directory(path.clone()))
             }
+        }
+    }
+
+    /// How long one mail may take.
+    pub(crate) const fn time(&self) -> Duration {
+        match self {
+            Self::Smtp(_, time) => *time,
+            Self::Directory(_) => Duration::from_mins(1),
         }
     }
 

@@ -13,7 +13,7 @@ pub(crate) struct Words<'a> {
     /// The subject, and the heading of the HTML.
     pub(crate) subject: &'static str,
     /// What it is about, before code and command.
-    pub(crate) before: &'a [&'a str],
+    pub(crate) before: Vec<&'a str>,
     /// A code, as it is shown.
     pub(crate) code: Option<&'a str>,
     /// A command to type.
@@ -21,7 +21,7 @@ pub(crate) struct Words<'a> {
     /// A page that shows the same.
     pub(crate) link: Option<&'a str>,
     /// What else there is to say.
-    pub(crate) after: &'a [&'a str],
+    pub(crate) after: Vec<&'a str>,
 }
 
 /// The style of a paragraph.
@@ -35,7 +35,7 @@ impl Words<'_> {
     /// Plain text, in lines of at most 76 characters but for the link.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
-        for paragraph in self.before {
+        for paragraph in &self.before {
             wrap(&mut text, paragraph);
         }
         if let Some(code) = self.code {
@@ -49,7 +49,7 @@ impl Words<'_> {
             wrap(&mut text, "This page shows the same, and what happens then:");
             put(&mut text, link);
         }
-        for paragraph in self.after {
+        for paragraph in &self.after {
             wrap(&mut text, paragraph);
         }
         text.push_str("-- \n");
@@ -72,7 +72,7 @@ impl Words<'_> {
             // Writing to a string does not fail.
             let _ = writeln!(html, "<p style=\"{style}\">{text}</p>");
         };
-        for paragraph in self.before {
+        for paragraph in &self.before {
             line(PLAIN, &escape(paragraph));
         }
         if let Some(code) = self.code {
@@ -92,7 +92,7 @@ impl Words<'_> {
                 ),
             );
         }
-        for paragraph in self.after {
+        for paragraph in &self.after {
             line(PLAIN, &escape(paragraph));
         }
         line("margin:24px 0 0;font-size:13px;opacity:.75", FOOT);
@@ -129,19 +129,23 @@ fn wrap(text: &mut String, paragraph: &str) {
 mod tests {
     use super::*;
 
-    const WORDS: Words<'_> = Words {
-        subject: "Your code",
-        before: &["Somebody, we hope you, has asked for a code with which the password of the \
-                   account can be set anew."],
-        code: Some("01234-56789"),
-        command: Some("keybackup password reset --code 01234-56789 'a<b&c'@example.org"),
-        link: Some("https://example.org/password/reset.html?email=a&code=\"b\""),
-        after: &["It ends after 15 minutes."],
-    };
+    fn words() -> Words<'static> {
+        Words {
+            subject: "Your code",
+            before: vec![
+                "Somebody, we hope you, has asked for a code with which the password of the \
+                       account can be set anew.",
+            ],
+            code: Some("01234-56789"),
+            command: Some("keybackup password reset --code 01234-56789 'a<b&c'@example.org"),
+            link: Some("https://example.org/password/reset.html?email=a&code=\"b\""),
+            after: vec!["It ends after 15 minutes."],
+        }
+    }
 
     #[test]
     fn text_and_html_say_the_same() {
-        let text = WORDS.text();
+        let text = words().text();
         assert!(
             text.starts_with(
                 "Somebody, we hope you, has asked for a code with which the password of the\n\
@@ -149,10 +153,10 @@ mod tests {
             ),
             "{text}"
         );
-        for part in [WORDS.command, WORDS.link, Some("It ends after 15 minutes.")] {
+        for part in [words().command, words().link, Some("It ends after 15 minutes.")] {
             assert!(text.contains(&format!("{}\n", part.expect("some"))), "{text}");
         }
-        let html = WORDS.html();
+        let html = words().html();
         assert!(html.contains(">01234-56789</p>"), "{html}");
         assert!(html.contains("&#39;a&lt;b&amp;c&#39;@example.org</p>"), "{html}");
         assert!(html.contains(
@@ -163,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_there_is_not_is_not_said() {
-        let words = Words { subject: "News", before: &["So it is."], ..Words::default() };
+        let words = Words { subject: "News", before: vec!["So it is."], ..Words::default() };
         assert!(words.text().starts_with("So it is.\n\n-- \n"), "{}", words.text());
         for absent in ["terminal", "page", "href"] {
             assert!(!words.text().contains(absent) && !words.html().contains(absent), "{absent}");

@@ -13,13 +13,13 @@ use keybackup_protocol::{AccountId, EpochId, PersonaId};
 use super::sql::attempts::Accepted;
 use super::sql::proposal::Proposal;
 use super::sql::{
-    accounts, attempts, commit, devices, invites, passwords, personas, quota, sessions, starts,
-    uploads,
+    accounts, attempts, codes, commit, devices, invites, outbox, passwords, personas, quota,
+    sessions, starts, uploads,
 };
 use super::{
     Blob, BlobSource, Commit, CommitBytes, Credential, FinishedLogin, Invite, InviteTag,
-    LoginMaterial, NewAccount, NewAttempt, NewRegistration, NewUpload, PartWriter, PasswordChange,
-    Session, SqlStore, Store, StoreError, TokenHash,
+    LoginMaterial, NewAccount, NewAttempt, NewCode, NewRegistration, NewUpload, PartWriter,
+    PasswordChange, Session, SqlStore, Store, StoreError, TokenHash, WaitingMail,
 };
 
 #[async_trait::async_trait]
@@ -78,6 +78,31 @@ impl Store for SqlStore {
 
     async fn change_password(&self, change: PasswordChange) -> Result<(), StoreError> {
         self.0.writer.run(move |tx| passwords::change(tx, &change)).await
+    }
+
+    async fn request_code(&self, code: NewCode) -> Result<(), StoreError> {
+        self.0.writer.run(move |tx| codes::request(tx, &code)).await
+    }
+
+    async fn claim_mail(&self, now: i64, until: i64) -> Result<Option<WaitingMail>, StoreError> {
+        self.0.writer.run(move |tx| outbox::claim(tx, now, until)).await
+    }
+
+    async fn next_mail_at(&self) -> Result<Option<i64>, StoreError> {
+        self.0.readers.run(outbox::next_at).await
+    }
+
+    async fn forget_mail(&self, id: [u8; 16]) -> Result<(), StoreError> {
+        self.0.writer.run(move |tx| outbox::forget(tx, &id)).await
+    }
+
+    async fn put_off_mail(
+        &self,
+        id: [u8; 16],
+        not_before: i64,
+        why: String,
+    ) -> Result<(), StoreError> {
+        self.0.writer.run(move |tx| outbox::put_off(tx, &id, not_before, &why)).await
     }
 
     async fn account(
@@ -330,7 +355,10 @@ impl SqlStore {
 fn counted<T>(opened: Result<T, StoreError>) -> Result<Result<T, StoreError>, StoreError> {
     match opened {
         Err(
-            refused @ (StoreError::TooMany { .. } | StoreError::Taken | StoreError::InviteRefused),
+            refused @ (StoreError::TooMany { .. }
+            | StoreError::Taken
+            | StoreError::InviteRefused
+            | StoreError::CodeRefused),
         ) => Ok(Err(refused)),
         other => other.map(Ok),
     }

@@ -84,6 +84,8 @@ impl Running {
         let clock = Arc::new(AtomicI64::new(START));
         let time = Arc::clone(&clock);
         let server = Server::new(Arc::new(store.clone()), Arc::clone(&key), config.settings)
+            .with_mail()
+            .expect("mail goes out")
             .with_clock(Arc::new(move || time.load(Ordering::Relaxed)));
         let port = TcpSocket::new_v4().expect("a socket");
         // As tokio's listeners do: both may be bound to it while this one does not listen.

@@ -10,8 +10,8 @@ use keybackup_protocol::{AccountId, B64, DeviceId, EpochId, PersonaId};
 
 use crate::store::{
     AddressTag, Base, Bucket, Commit, CommitBytes, Credential, FinishedLogin, LoginMaterial,
-    NetworkTag, NewAccount, NewAttempt, NewRegistration, NewSession, Part, Session, Store,
-    StoreError, TokenHash,
+    NetworkTag, NewAccount, NewAttempt, NewRegistration, NewSession, Part, QueuedMail, Session,
+    Store, StoreError, TokenHash,
 };
 
 /// When every test begins.
@@ -53,6 +53,7 @@ pub(crate) fn new_account(n: u8) -> NewAccount {
         account: AccountId::from_bytes([n; 16]),
         epoch: new_epoch(n),
         setup_id: 7,
+        confirmation: None,
         network: network(n),
         device: DeviceRecord {
             id: DeviceId::from_bytes([n; 16]),
@@ -83,6 +84,7 @@ pub(crate) fn new_registration(n: u8) -> NewRegistration {
         id: [n; 16],
         address: address(n),
         invite: None,
+        confirmation: None,
         network: network(n),
         now: NOW,
         expires_at: NOW + 1800,
@@ -264,6 +266,11 @@ impl<'s> User<'s> {
         let stream = self.store.read(&blob, 0..blob.bytes).await?;
         Ok(stream.try_collect::<Vec<_>>().await?.concat())
     }
+}
+
+/// Mail `n` to somebody.
+pub(crate) fn mail(n: u8) -> QueuedMail {
+    QueuedMail { id: [n; 16], kind: "test", sealed_body: vec![n] }
 }
 
 /// The announcement of a blob.

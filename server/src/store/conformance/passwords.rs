@@ -3,7 +3,7 @@
 use keybackup_protocol::B64;
 use keybackup_protocol::api::{Slot, SlotKind};
 
-use super::fixtures::{NOW, User, assert_refused};
+use super::fixtures::{NOW, User, assert_refused, mail};
 use crate::store::{Bucket, PasswordChange, Store, StoreError, TokenHash};
 
 /// What user `user` changes the password with, after login attempt `id`.
@@ -22,6 +22,7 @@ fn change(user: &User<'_>, id: u8, generation: u64) -> PasswordChange {
             generation: generation + 1,
             sealed: B64(vec![id; 300]),
         },
+        mail: mail(id),
         now: NOW,
     }
 }

@@ -10,6 +10,9 @@ pub enum StoreError {
     /// The invitation is unknown, used up or expired.
     #[error("the invitation does not hold")]
     InviteRefused,
+    /// The mailed code is wrong, used up, expired or replaced.
+    #[error("the code does not hold")]
+    CodeRefused,
     /// The session has ended since it was found.
     #[error("the session has ended")]
     SessionEnded,

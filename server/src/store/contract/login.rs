@@ -3,7 +3,7 @@
 use keybackup_protocol::api::{DeviceRecord, Keyring, Slot};
 use keybackup_protocol::{AccountId, B64, DeviceId, EpochId};
 
-use super::{AddressTag, NetworkTag, TokenHash};
+use super::{AddressTag, NetworkTag, QueuedMail, TokenHash};
 
 /// Whose bucket an OPRF evaluation counts in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,6 +87,8 @@ pub struct PasswordChange {
     pub record: B64,
     /// The password slot, of the next generation.
     pub slot: Slot,
+    /// What the owner is told.
+    pub mail: QueuedMail,
     /// Now.
     pub now: i64,
 }

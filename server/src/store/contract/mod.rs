@@ -16,6 +16,7 @@
 mod blobs;
 mod error;
 mod login;
+mod mail;
 mod registration;
 mod tags;
 
@@ -31,6 +32,7 @@ use keybackup_protocol::{AccountId, EpochId, PersonaId};
 pub use blobs::*;
 pub use error::*;
 pub use login::*;
+pub use mail::*;
 pub use registration::*;
 pub use tags::*;
 
@@ -79,6 +81,28 @@ pub trait Store: Send + Sync + 'static {
     /// Replaces record and slot of the password at once, and ends all other sessions of the
     /// account. The same attempt with the same digest again is `Ok`, too.
     async fn change_password(&self, change: PasswordChange) -> Result<(), StoreError>;
+
+    /// Makes a code the live one of its address and purpose, and queues its letter, or the other one
+    /// where the code is of no use. The same statements run for all addresses, and who has asked too
+    /// often is answered the same, and gets nothing.
+    async fn request_code(&self, code: NewCode) -> Result<(), StoreError>;
+
+    /// Takes mail that is due, for so long: then it is due again, unless it was sent or put off.
+    async fn claim_mail(&self, now: i64, until: i64) -> Result<Option<WaitingMail>, StoreError>;
+
+    /// When the next mail is due.
+    async fn next_mail_at(&self) -> Result<Option<i64>, StoreError>;
+
+    /// Forgets mail that was sent, or that nobody waits for any more.
+    async fn forget_mail(&self, id: [u8; 16]) -> Result<(), StoreError>;
+
+    /// Puts mail off that was not sent; `why` names nobody.
+    async fn put_off_mail(
+        &self,
+        id: [u8; 16],
+        not_before: i64,
+        why: String,
+    ) -> Result<(), StoreError>;
 
     /// What is known of an account, in one of its epochs.
     async fn account(

@@ -5,10 +5,12 @@
 
 pub(crate) mod accounts;
 pub(crate) mod attempts;
+pub(crate) mod codes;
 pub(crate) mod commit;
 pub(crate) mod devices;
 pub(crate) mod expiry;
 pub(crate) mod invites;
+pub(crate) mod outbox;
 pub(crate) mod passwords;
 pub(crate) mod personas;
 pub(crate) mod proposal;

@@ -6,7 +6,7 @@ use keybackup_protocol::suite::{RECORD_LEN, SUITE};
 use keybackup_protocol::{AccountId, EpochId};
 
 use super::attempts::{self, Accepted};
-use super::sessions;
+use super::{outbox, sessions};
 use crate::store::tx::{Tx, count, values};
 use crate::store::{PasswordChange, StoreError};
 
@@ -51,7 +51,7 @@ pub(crate) fn change(tx: &mut Tx<'_>, change: &PasswordChange) -> Result<(), Sto
         return Err(StoreError::Conflict);
     }
     sessions::revoke_others(tx, account, change.session)?;
-    Ok(())
+    outbox::add_for_account(tx, account, &change.mail, change.now)
 }
 
 /// Refuses what belongs to an epoch that is no longer the account's current one.
