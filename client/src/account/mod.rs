@@ -9,7 +9,7 @@ mod register;
 pub use error::AccountError;
 pub use login::{LoggedIn, login};
 pub use password::{Owner, change_password};
-pub use register::Registration;
+pub use register::{Codes, Registration};
 
 use keybackup_protocol::api::{SessionGrant, Status};
 use keybackup_protocol::suite::SUITE;

@@ -165,6 +165,10 @@ fn account_refused(error: &RemoteError) -> Option<Failure> {
         .hint("an invitation of the server's operator: --invite CODE"),
         code::TAKEN => Failure::new(Code::Taken, "the e-mail address has an account already")
             .hint("keybackup login EMAIL"),
+        code::CODE_REFUSED => {
+            Failure::new(Code::WrongCode, "the mailed code is wrong, used, over, or not the newest")
+                .hint("the same command without the code has a new one mailed")
+        }
         code::TICKET_REFUSED => {
             Failure::new(Code::Network, "it took too long: the server forgot the attempt")
                 .hint("the same command again")

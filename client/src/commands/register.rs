@@ -4,7 +4,7 @@ use keybackup_protocol::api;
 use serde::Serialize;
 
 use super::context::{Context, Session, new_device_id, now};
-use crate::account::Registration;
+use crate::account::{Codes, Registration};
 use crate::cli;
 use crate::config::host_name;
 use crate::error::{Code, CommandResult, Failure};
@@ -38,8 +38,14 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Register) -> CommandRe
     };
     let server = settings.server_for(None)?;
     let mut remote = context.remote(&server)?;
-    refuse_unwelcome(&remote, arguments)?;
+    let status = remote.status()?;
+    refuse_unwelcome(&status, arguments)?;
     refuse_unseen(ui, arguments)?;
+    let confirmation = match &arguments.confirm {
+        Some(code) => Some(code.clone()),
+        None if status.confirm_email => Some(mailed_code(ui, &remote, address.as_str())?),
+        None => None,
+    };
     let password = passwords::chosen(
         ui,
         &context.global.passwords,
@@ -60,7 +66,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Register) -> CommandRe
         &remote,
         &address,
         &password,
-        arguments.invite.clone(),
+        Codes { invite: arguments.invite.clone(), confirmation },
         device,
         &device_record,
     )?;
@@ -135,8 +141,8 @@ fn keep(context: &Context<'_>, session: &mut Session, login: &Login) -> CommandR
 }
 
 /// Refuses what the server would refuse, before a password is thought of.
-fn refuse_unwelcome(remote: &Remote, arguments: &cli::Register) -> CommandResult {
-    let why = match remote.status()?.registration {
+fn refuse_unwelcome(status: &api::Status, arguments: &cli::Register) -> CommandResult {
+    let why = match status.registration {
         api::Registration::Closed => "the server takes no registrations",
         api::Registration::Invite if arguments.invite.is_none() => {
             "the server asks for an invitation"
@@ -145,6 +151,24 @@ fn refuse_unwelcome(remote: &Remote, arguments: &cli::Register) -> CommandResult
     };
     Err(Failure::new(Code::RegistrationRefused, why)
         .hint("an invitation of the server's operator: --invite CODE"))
+}
+
+/// Has a code mailed, and asks for it where somebody can be asked.
+fn mailed_code(ui: &ui::Ui, remote: &Remote, email: &str) -> Result<String, Failure> {
+    remote.request_confirmation(email)?;
+    let command = format!("keybackup register {} --confirm CODE", ui::shell_word(email));
+    if !ui.can_ask() {
+        return Err(Failure::new(
+            Code::CodeNeeded,
+            "the server has mailed a code to the address, good for 15 minutes",
+        )
+        .hint(command));
+    }
+    ui.say(format!(
+        "the server has mailed a code to {}, good for 15 minutes (it mails at most one in 2)",
+        ui::escape(email)
+    ));
+    ui.ask("Code: ", &command)
 }
 
 /// Refuses what would lose something: a profile in use, a recovery file over another.

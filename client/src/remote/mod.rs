@@ -8,9 +8,10 @@ use std::io::{Read, Write};
 
 use bytes::Bytes;
 use keybackup_protocol::api::{
-    AccountAnswer, CommitHead, Committed, DeviceRecord, Devices, Done, Ended, KeyringAnswer,
-    Labels, Listing, LoggedIn, LoginFinish, LoginStart, LoginStarted, PasswordChange, Registered,
-    RegistrationFinish, RegistrationStart, RegistrationStarted, Sessions, Status, Uploaded,
+    AccountAnswer, CodeRequest, CodeSent, CommitHead, Committed, DeviceRecord, Devices, Done,
+    Ended, KeyringAnswer, Labels, Listing, LoggedIn, LoginFinish, LoginStart, LoginStarted,
+    PasswordChange, Registered, RegistrationFinish, RegistrationStart, RegistrationStarted,
+    Sessions, Status, Uploaded,
 };
 use keybackup_protocol::{B64, PersonaId, SessionId, UploadId, limits, put_lp, routes};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
@@ -88,6 +89,13 @@ impl Remote {
             return Err(RemoteError::Protocol { server: self.server(), theirs: status.protocols });
         }
         Ok(status)
+    }
+
+    /// `POST /accounts/confirm`: has a code mailed, to whom it is of use.
+    pub fn request_confirmation(&self, email: &str) -> Result<(), RemoteError> {
+        let request = CodeRequest { email: email.to_owned() };
+        let _: CodeSent = self.post(routes::ACCOUNTS_CONFIRM, &request)?;
+        Ok(())
     }
 
     /// `POST /accounts/start`.

@@ -248,3 +248,33 @@ fn a_test_mail_tells_what_the_mail_server_said() {
         assert!(down.stderr.contains("refused"), "{down}");
     }
 }
+
+/// Registering where the server asks for a mailed code: from a script, in two steps.
+#[test]
+fn a_script_registers_with_the_mailed_code() {
+    let root = tempfile::tempdir().expect("a directory");
+    let mail = root.path().join("mail");
+    let mail = mail.to_str().expect("UTF-8");
+    let server = Server::with(&["--mail-dir", mail, "--mail-from", "backup@example.org"]);
+    let device = Device::new(&server.url);
+    let register = |more: &[&str]| {
+        let words = ["register", EMAIL, "--recovery-file", "phrase.txt", "--no-input"];
+        device.command([&words, more].concat()).password(keybackup_tests::PASSWORD).run()
+    };
+    let asked = register(&[]).expect(4);
+    let next = format!("keybackup register {EMAIL} --confirm CODE");
+    assert!(asked.stderr.contains(&next), "{asked}");
+    assert!(!device.path("phrase.txt").exists(), "there is no phrase yet");
+    let read = || {
+        let file = fs::read_dir(mail).expect("lists").next()?.expect("is").path();
+        Some(fs::read_to_string(file).expect("reads"))
+    };
+    wait_for("mail", || read().is_some_and(|text| text.contains("--confirm")));
+    let text = read().expect("it came");
+    let code = text.lines().filter_map(|line| line.strip_prefix("    ")).find(|it| it.len() == 11);
+    let code = code.expect("a code").to_owned();
+    let wrong = register(&["--confirm", "00000-00000"]).expect(12);
+    assert!(wrong.stderr.contains("code"), "{wrong}");
+    register(&["--confirm", &code.to_lowercase()]).expect(0);
+    device.run(["list"]).expect(0);
+}
