@@ -6,6 +6,8 @@ pub const STATUS: &str = "/status";
 pub const HEALTHZ: &str = "/healthz";
 /// `POST`: registration, first message.
 pub const ACCOUNTS_START: &str = "/accounts/start";
+/// `POST`: a code that confirms an address is asked for.
+pub const ACCOUNTS_CONFIRM: &str = "/accounts/confirm";
 /// `POST`: registration, last message.
 pub const ACCOUNTS: &str = "/accounts";
 /// `POST`: login, first message.
@@ -21,7 +23,7 @@ pub const SESSIONS: &str = "/sessions";
 pub const ACCOUNT: &str = "/account";
 /// `PUT`: another password.
 pub const PASSWORD: &str = "/password";
-/// `POST`: a reset of the password, last message; `/password/reset/start` the first.
+/// `PUT`: a code for a reset is asked for. `POST`: the reset, last message; `/password/reset/start` the first.
 pub const PASSWORD_RESET: &str = "/password/reset";
 /// `POST`: a reset of the password, first message.
 pub const PASSWORD_RESET_START: &str = "/password/reset/start";

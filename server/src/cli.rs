@@ -1,4 +1,4 @@
-//! The command line: `serve`, `health`, `invite`.
+//! The command line: `serve`, `health`, `invite`, `mail`.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -7,17 +7,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use keybackup_protocol::Address;
 use keybackup_protocol::api::Registration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, AdminError, InviteCommand};
 use crate::config::{
-    AddressLayer, Config, ConfigError, Layers, PlaceLayer, ServeLayer, check_environment,
+    AddressLayer, Config, ConfigError, Layers, MailLayer, PlaceLayer, ServeLayer, check_environment,
 };
 use crate::harden::Weakness;
 use crate::health::{self, HealthError};
 use crate::keyfile::{KeyFileError, ServerKey};
+use crate::mail::{self, MailSettings, MailTestError, TransportError};
 use crate::state::Server;
 use crate::store::{DataDir, OpenError, SqlStore};
 use crate::{harden, log, serve};
@@ -43,6 +45,8 @@ enum Command {
         address: AddressLayer,
         #[command(flatten)]
         serve: Box<ServeLayer>,
+        #[command(flatten)]
+        mail: Box<MailLayer>,
     },
     /// Ask the running server whether it can serve; exit 0 if so, else 1
     Health {
@@ -52,6 +56,20 @@ enum Command {
     /// Invitations to register
     #[command(subcommand)]
     Invite(InviteCommand),
+    /// Mail
+    #[command(subcommand)]
+    Mail(MailCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum MailCommand {
+    /// Send a mail at once, and tell what the mail server said
+    Test {
+        /// Whom to send it to
+        address: Address,
+        #[command(flatten)]
+        mail: Box<MailLayer>,
+    },
 }
 
 /// Why a command failed.
@@ -72,6 +90,12 @@ enum CliError {
     Health(#[from] HealthError),
     #[error(transparent)]
     Admin(#[from] AdminError),
+    #[error("no mail is sent without --mail-host or --mail-dir, or [mail] in the file")]
+    NoMail,
+    #[error("can't send mail")]
+    Transport(#[from] TransportError),
+    #[error(transparent)]
+    MailTest(#[from] MailTestError),
 }
 
 /// Parses the arguments and runs the command. Exit 0 on success, 1 on failure, 2 on wrong usage
@@ -97,9 +121,10 @@ fn run(cli: Cli) -> Result<(), CliError> {
     let weaknesses = harden::harden();
     let mut layers = Layers { place: cli.place, ..Layers::default() };
     match cli.command {
-        Command::Serve { address, serve } => {
+        Command::Serve { address, serve, mail } => {
             layers.address = address;
             layers.serve = *serve;
+            layers.mail = *mail;
             let layers = layers.with_file(cli.config.as_deref()).map_err(ConfigError::from)?;
             run_serve(Config::resolve(layers)?, &weaknesses)
         }
@@ -118,6 +143,14 @@ fn run(cli: Cli) -> Result<(), CliError> {
                 ..layers.serve
             };
             run_invite(&Config::resolve(Layers { serve, ..layers })?, command)
+        }
+        Command::Mail(MailCommand::Test { address, mail }) => {
+            warn(&weaknesses);
+            layers.mail = *mail;
+            let layers = layers.with_file(cli.config.as_deref()).map_err(ConfigError::from)?;
+            let settings = MailSettings::resolve(layers.mail)?.ok_or(CliError::NoMail)?;
+            let said = runtime()?.block_on(mail::test(&settings, &address))?;
+            writeln!(io::stdout(), "{said}").map_err(|error| AdminError::from(error).into())
         }
     }
 }
@@ -154,7 +187,13 @@ fn run_serve(mut config: Config, weaknesses: &[Weakness]) -> Result<(), CliError
         Registration::Invite => "for who has an invitation",
         Registration::Open => "open to everybody who reaches this address, also through a proxy",
     };
-    let server = Arc::new(Server::new(Arc::new(store), Arc::new(key), config.settings));
+    let mail = match (&config.settings.mail, config.settings.confirm_email) {
+        (None, _) => "mail is not sent: there are no codes for resets or registration",
+        (Some(_), true) => "mail is sent, and registering needs a code from it",
+        (Some(_), false) => "mail is sent",
+    };
+    let server = Server::new(Arc::new(store), Arc::new(key), config.settings).with_mail()?;
+    let server = Arc::new(server);
     let runtime = runtime()?;
     let outcome: Result<(), CliError> = runtime.block_on(async {
         // Before the line that says "listening": who waits for it may stop us at once.
@@ -165,7 +204,7 @@ fn run_serve(mut config: Config, weaknesses: &[Weakness]) -> Result<(), CliError
             local.map_err(|source| CliError::Listen { address: config.listen, source })?;
         // Behind a proxy loopback is the internet: it is said who may come.
         announce(&format!(
-            "registration is {registration}\nkeybackup-server listening on http://{address}\n"
+            "registration is {registration}\n{mail}\nkeybackup-server listening on http://{address}\n"
         ));
         serve::serve(listener, server, stop).await;
         Ok(())

@@ -8,6 +8,7 @@
 //! public, so that the fuzz targets reach it.
 
 mod admin;
+mod advice;
 pub mod auth;
 pub mod cli;
 pub mod config;
@@ -18,7 +19,7 @@ mod health;
 pub mod http;
 pub mod keyfile;
 mod log;
-mod mail;
+pub mod mail;
 mod router;
 mod serve;
 mod state;

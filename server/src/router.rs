@@ -15,8 +15,8 @@ use keybackup_protocol::{DeviceId, EpochId, PersonaId, SessionId, limits};
 use crate::auth::session;
 use crate::error::ApiError;
 use crate::handlers::{
-    account, accounts, blob, commit, devices, epochs, keyring, labels, login, password, personas,
-    recovery, reset, sessions, status, uploads,
+    account, accounts, blob, codes, commit, devices, epochs, keyring, labels, login, password,
+    personas, recovery, reset, reset_page, sessions, status, uploads,
 };
 use crate::http::answer::{Answer, Tracked};
 use crate::http::body::RequestBody;
@@ -49,6 +49,9 @@ enum Route {
     EpochPersonas(EpochId),
     EpochOpen(EpochId),
     EpochUnlock(EpochId),
+    ResetByPath,
+    ResetPage,
+    AccountsConfirm,
     Keyring,
     Personas,
     Persona(PersonaId),
@@ -86,6 +89,9 @@ impl Route {
             ("epochs", [Some(id), Some("personas")]) => Self::EpochPersonas(id.parse().ok()?),
             ("epochs", [Some(id), Some("open")]) => Self::EpochOpen(id.parse().ok()?),
             ("epochs", [Some(id), Some("unlock")]) => Self::EpochUnlock(id.parse().ok()?),
+            ("accounts", [Some("confirm"), None]) => Self::AccountsConfirm,
+            ("password", [Some("reset"), Some(email)]) if !email.is_empty() => Self::ResetByPath,
+            ("password", [Some("reset.html"), None]) => Self::ResetPage,
             ("keyring", [None, _]) => Self::Keyring,
             ("personas", [None, _]) => Self::Personas,
             ("personas", [Some(id), None]) => Self::Persona(id.parse().ok()?),
@@ -113,13 +119,16 @@ impl Route {
             Self::Account => ("/account", "GET, HEAD, OPTIONS"),
             Self::Password => ("/password", "PUT, OPTIONS"),
             Self::ResetStart => ("/password/reset/start", "POST, OPTIONS"),
-            Self::Reset => ("/password/reset", "POST, OPTIONS"),
+            Self::Reset => ("/password/reset", "PUT, POST, OPTIONS"),
             Self::Recovery => ("/recovery", "PUT, OPTIONS"),
             Self::Epochs => ("/epochs", "GET, HEAD, OPTIONS"),
             Self::EpochsUndo => ("/epochs/undo", "POST, OPTIONS"),
             Self::EpochPersonas(_) => ("/epochs/<id>/personas", "GET, HEAD, OPTIONS"),
             Self::EpochOpen(_) => ("/epochs/<id>/open", "POST, OPTIONS"),
             Self::EpochUnlock(_) => ("/epochs/<id>/unlock", "POST, OPTIONS"),
+            Self::AccountsConfirm => ("/accounts/confirm", "POST, OPTIONS"),
+            Self::ResetByPath => ("/password/reset/<email>", "GET, OPTIONS"),
+            Self::ResetPage => ("/password/reset.html", "GET, HEAD, OPTIONS"),
             Self::Keyring => ("/keyring", "GET, HEAD, OPTIONS"),
             Self::Personas => ("/personas", "GET, HEAD, OPTIONS"),
             Self::Persona(_) => ("/personas/<id>", "GET, HEAD, POST, DELETE, OPTIONS"),
@@ -137,6 +146,7 @@ impl Route {
         matches!(
             self,
             Self::AccountsStart
+                | Self::AccountsConfirm
                 | Self::Accounts
                 | Self::LoginStart
                 | Self::LoginFinish
@@ -148,12 +158,15 @@ impl Route {
 
     /// Whether its handler looks at the query.
     fn has_parameter(self, method: &Method) -> bool {
-        method == Method::GET && matches!(self, Self::Persona(_) | Self::Labels(_))
+        method == Method::GET
+            && matches!(self, Self::Persona(_) | Self::Labels(_) | Self::ResetPage)
     }
 
-    /// Whether a client may ask without naming a protocol version: it must be able to find out.
-    const fn speaks_any_protocol(self) -> bool {
-        matches!(self, Self::Status | Self::Healthz)
+    /// Whether a client may ask without naming a protocol version: it must be able to find out, and
+    /// a browser and the old service's clients know none.
+    fn speaks_any_protocol(self, method: &Method) -> bool {
+        matches!(self, Self::Status | Self::Healthz | Self::ResetPage | Self::ResetByPath)
+            || (matches!(self, Self::Reset) && method == Method::PUT)
     }
 }
 
@@ -276,7 +289,7 @@ async fn dispatch(
     let route = route.ok_or(ApiError::NotFound)?;
     let allow = route.describe().1;
     let method = &call.parts.method;
-    if method != Method::OPTIONS && !route.speaks_any_protocol() {
+    if method != Method::OPTIONS && !route.speaks_any_protocol(method) {
         check_protocol(call.headers())?;
     }
     // hyper sends no body in answer to HEAD.
@@ -305,6 +318,13 @@ async fn dispatch(
         (&Method::GET, Route::EpochPersonas(id)) => epochs::personas(call, id).await,
         (&Method::POST, Route::EpochOpen(id)) => epochs::open(call, id, body).await,
         (&Method::POST, Route::EpochUnlock(id)) => epochs::unlock(call, id, body).await,
+        (&Method::POST, Route::AccountsConfirm) => codes::confirm(call, body).await,
+        (&Method::PUT, Route::Reset) => codes::reset(call, body).await,
+        // A HEAD, such as what looks whether a link works sends, asks for nothing.
+        (&Method::GET, Route::ResetByPath) if call.parts.method == Method::GET => {
+            codes::reset_by_path(call).await
+        }
+        (&Method::GET, Route::ResetPage) => Ok(reset_page::show(call)),
         (&Method::GET, Route::Keyring) => keyring::newest(call).await,
         (&Method::GET, Route::Personas) => personas::list(call).await,
         (&Method::POST, Route::Persona(id)) => commit::commit(call, id, body).await,

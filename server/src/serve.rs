@@ -20,6 +20,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use crate::http::answer::busy_bytes;
 use crate::http::guard::{Guard, GuardTimes};
 use crate::http::pace::Holding;
+use crate::mail;
 use crate::router;
 use crate::state::Server;
 
@@ -47,6 +48,10 @@ pub async fn serve(listener: TcpListener, server: Arc<Server>, shutdown: impl Fu
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
     let sweeper = tokio::spawn(sweep(Arc::clone(&server)));
+    let mailer = server
+        .transport
+        .as_ref()
+        .map(|transport| tokio::spawn(mail::run(Arc::clone(&server), Arc::clone(transport))));
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
@@ -67,6 +72,10 @@ pub async fn serve(listener: TcpListener, server: Arc<Server>, shutdown: impl Fu
     }
     drop(listener);
     sweeper.abort();
+    // What was not sent is still in the outbox.
+    if let Some(mailer) = mailer {
+        mailer.abort();
+    }
     // Fails only when no connection is left to hear it.
     let _ = stop.send(true);
     tracing::info!(connections = connections.len(), "stopping");

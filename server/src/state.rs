@@ -11,6 +11,7 @@ use crate::http::body::Memory;
 use crate::http::pool::Pool;
 use crate::http::room::AnswerMemory;
 use crate::keyfile::ServerKey;
+use crate::mail::{Transport, TransportError};
 use crate::store::Store;
 
 /// Memory that small and large bodies may take together, of who has not logged in.
@@ -46,6 +47,8 @@ pub struct Server {
     /// Answers that are read from files.
     pub(crate) downloads: Pool,
     pub(crate) dummy: DummyRecord,
+    /// The way out for mail, if there is one.
+    pub(crate) transport: Option<Arc<Transport>>,
     /// Woken when there is mail to send.
     mail: Notify,
     clock: Clock,
@@ -65,9 +68,20 @@ impl Server {
             answers: AnswerMemory::new(ANSWERS_KIB.0, ANSWERS_KIB.1),
             downloads: Pool::new(DOWNLOADS.0, DOWNLOADS.1),
             dummy: DummyRecord::generate(),
+            transport: None,
             mail: Notify::new(),
             clock: Arc::new(system_clock),
         }
+    }
+
+    /// The same with a way out for mail, if the settings name one.
+    ///
+    /// # Errors
+    /// [`TransportError`] when what they name can't be used.
+    pub fn with_mail(mut self) -> Result<Self, TransportError> {
+        let transport = self.settings.mail.as_ref().map(Transport::open).transpose()?;
+        self.transport = transport.map(Arc::new);
+        Ok(self)
     }
 
     /// The same with another clock.
@@ -80,6 +94,11 @@ impl Server {
     /// Tells whoever sends mail that some waits in the outbox.
     pub(crate) fn mail_waits(&self) {
         self.mail.notify_one();
+    }
+
+    /// Completes when there is mail to send, also when it was told before.
+    pub(crate) async fn mail_comes(&self) {
+        self.mail.notified().await;
     }
 
     /// Now, in unix seconds.

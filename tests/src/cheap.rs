@@ -1,7 +1,7 @@
 //! Accounts made by the client's library with a key stretching that costs nothing: for tests of
 //! the server, which never sees how a password was stretched. Nothing but tests may do this.
 
-use keybackup::account::{self, Grant, LoggedIn, Owner, Registration};
+use keybackup::account::{self, Codes, Grant, LoggedIn, Owner, Registration};
 use keybackup::error::Failure;
 use keybackup::keys::{self, opaque::LoginClient};
 use keybackup::records::DeviceRecord;
@@ -50,8 +50,14 @@ pub fn try_register(url: &str, email: &str) -> Result<Grant, Failure> {
     };
     let address = email.parse().expect("an address");
     let device = DeviceId::from_bytes([7; 16]);
-    let registration =
-        Registration::start::<CheapKsf>(&remote, &address, &password(), None, device, &record)?;
+    let registration = Registration::start::<CheapKsf>(
+        &remote,
+        &address,
+        &password(),
+        Codes::default(),
+        device,
+        &record,
+    )?;
     Ok(registration.commit(&remote)?)
 }
 

@@ -14,7 +14,7 @@ pub use fresh_epoch::FreshEpoch;
 pub use login::{Into, LoggedIn, login, login_into};
 pub use password::{Owner, change_password};
 pub use recovery::{NewPhrase, undo_with_password, undo_with_phrase};
-pub use register::Registration;
+pub use register::{Codes, Registration};
 pub use reset::{FreshReset, Reset, open_recovery};
 
 use rand08::RngCore as _;

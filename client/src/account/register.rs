@@ -16,6 +16,15 @@ use crate::records::DeviceRecord;
 use crate::remote::Remote;
 use crate::secret::Password;
 
+/// What a server may ask for, to let somebody in.
+#[derive(Debug, Clone, Default)]
+pub struct Codes {
+    /// The operator's invitation.
+    pub invite: Option<String>,
+    /// The code that was mailed to the address.
+    pub confirmation: Option<String>,
+}
+
 /// An account that is ready on the device and unknown to the server.
 pub struct Registration {
     /// The account to be.
@@ -34,7 +43,7 @@ impl Registration {
         remote: &Remote,
         address: &Address,
         password: &Password,
-        invite: Option<String>,
+        codes: Codes,
         device: DeviceId,
         device_record: &DeviceRecord,
     ) -> Result<Self, AccountError> {
@@ -45,8 +54,8 @@ impl Registration {
             email: address.as_str().to_owned(),
             suite: SUITE,
             registration_request: B64(request),
-            invite,
-            confirmation: None,
+            invite: codes.invite,
+            confirmation: codes.confirmation,
         })?;
         let (record, export_key) = client.finish(&mut OsRng, &started.registration_response.0)?;
 

@@ -130,6 +130,9 @@ pub struct Register {
     /// Invitation code, where the server asks for one
     #[arg(long, value_name = "CODE")]
     pub invite: Option<String>,
+    /// Mailed code, where the server asks for one; without it one is mailed
+    #[arg(long, value_name = "CODE")]
+    pub confirm: Option<String>,
     /// Write the recovery phrase to this new file instead of showing it
     #[arg(long, value_name = "FILE")]
     pub recovery_file: Option<PathBuf>,

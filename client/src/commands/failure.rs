@@ -165,11 +165,10 @@ fn account_refused(error: &RemoteError) -> Option<Failure> {
         .hint("an invitation of the server's operator: --invite CODE"),
         code::TAKEN => Failure::new(Code::Taken, "the e-mail address has an account already")
             .hint("keybackup login EMAIL"),
-        code::CODE_REFUSED => Failure::new(
-            Code::WrongCode,
-            "the mailed code is wrong, used, over, or was replaced by a newer one",
-        )
-        .hint("five wrong tries end a code, and so do 15 minutes: keybackup password reset EMAIL mails another"),
+        code::CODE_REFUSED => {
+            Failure::new(Code::WrongCode, "the mailed code is wrong, used, over, or not the newest")
+                .hint("the same command without the code has a new one mailed")
+        }
         code::PROOF_REFUSED => Failure::new(
             Code::WrongPhrase,
             "neither this phrase nor what this device has is of an epoch of the account that it could open",

@@ -1,17 +1,17 @@
 //! `keybackup register`: a new account, whose recovery phrase is kept before the account exists.
 
-use keybackup_protocol::api;
+use keybackup_protocol::{DeviceId, api};
 use serde::Serialize;
 
 use super::context::{Context, Session, new_device_id, now};
-use crate::account::Registration;
+use crate::account::{Codes, Registration};
 use crate::cli;
 use crate::config::host_name;
 use crate::error::{Code, CommandResult, Failure};
 use crate::keys::ksf::PasswordKsf;
 use crate::passwords;
 use crate::phrases;
-use crate::profile::{Login, Profile, Record};
+use crate::profile::{LockedProfile, Login, Profile, Record};
 use crate::records::{DeviceRecord, LocalState};
 use crate::remote::Remote;
 use crate::ui;
@@ -39,8 +39,14 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Register) -> CommandRe
     };
     let server = settings.server_for(None)?;
     let mut remote = context.remote(&server)?;
-    refuse_unwelcome(&remote, arguments)?;
+    let status = remote.status()?;
+    refuse_unwelcome(&status, arguments)?;
     phrases::refuse_unseen(ui, arguments.recovery_file.as_deref())?;
+    let confirmation = match &arguments.confirm {
+        Some(code) => Some(code.clone()),
+        None if status.confirm_email => Some(mailed_code(ui, &remote, address.as_str())?),
+        None => None,
+    };
     let password = passwords::chosen(
         ui,
         &context.global.passwords,
@@ -61,7 +67,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Register) -> CommandRe
         &remote,
         &address,
         &password,
-        arguments.invite.clone(),
+        Codes { invite: arguments.invite.clone(), confirmation },
         device,
         &device_record,
     )?;
@@ -97,24 +103,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Register) -> CommandRe
         grant.device_cookie.expose(),
     );
     remote.authenticate(grant.token);
-    let sealed_keyring = registration.epoch.sealed_keyring();
-    let mut state = LocalState::new(registration.epoch.id);
-    state.began(sealed_keyring.version, registration.epoch.index_hash, now());
-    let mut session = Session::new(
-        Vault {
-            remote,
-            account: registration.account,
-            epoch: registration.epoch.id,
-            device,
-            root: registration.epoch.root,
-            keyring: registration.epoch.keyring,
-            sealed_keyring,
-            state,
-        },
-        profile,
-        record,
-        ui.warner(),
-    );
+    let mut session = open(registration, device, remote, profile, record, ui);
     keep(context, &mut session, &login).map_err(|failure| {
         failure
             .context("the account exists, but this device could not keep its login")
@@ -130,6 +119,32 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Register) -> CommandRe
     Ok(())
 }
 
+/// The new account, open on the device that made it.
+fn open(
+    registration: Registration,
+    device: DeviceId,
+    remote: Remote,
+    profile: LockedProfile,
+    record: Record,
+    ui: &ui::Ui,
+) -> Session {
+    let (account, epoch) = (registration.account, registration.epoch);
+    let sealed_keyring = epoch.sealed_keyring();
+    let mut state = LocalState::new(epoch.id);
+    state.began(sealed_keyring.version, epoch.index_hash, now());
+    let vault = Vault {
+        remote,
+        account,
+        epoch: epoch.id,
+        device,
+        root: epoch.root,
+        keyring: epoch.keyring,
+        sealed_keyring,
+        state,
+    };
+    Session::new(vault, profile, record, ui.warner())
+}
+
 /// Remembers the new account and this device's login to it.
 fn keep(context: &Context<'_>, session: &mut Session, login: &Login) -> CommandResult {
     context.set_state_aside(&session.profile)?;
@@ -138,8 +153,8 @@ fn keep(context: &Context<'_>, session: &mut Session, login: &Login) -> CommandR
 }
 
 /// Refuses what the server would refuse, before a password is thought of.
-fn refuse_unwelcome(remote: &Remote, arguments: &cli::Register) -> CommandResult {
-    let why = match remote.status()?.registration {
+fn refuse_unwelcome(status: &api::Status, arguments: &cli::Register) -> CommandResult {
+    let why = match status.registration {
         api::Registration::Closed => "the server takes no registrations",
         api::Registration::Invite if arguments.invite.is_none() => {
             "the server asks for an invitation"
@@ -148,6 +163,24 @@ fn refuse_unwelcome(remote: &Remote, arguments: &cli::Register) -> CommandResult
     };
     Err(Failure::new(Code::RegistrationRefused, why)
         .hint("an invitation of the server's operator: --invite CODE"))
+}
+
+/// Has a code mailed, and asks for it where somebody can be asked.
+fn mailed_code(ui: &ui::Ui, remote: &Remote, email: &str) -> Result<String, Failure> {
+    remote.request_confirmation(email)?;
+    let command = format!("keybackup register {} --confirm CODE", ui::shell_word(email));
+    if !ui.can_ask() {
+        return Err(Failure::new(
+            Code::CodeNeeded,
+            "the server has mailed a code to the address, good for 15 minutes",
+        )
+        .hint(command));
+    }
+    ui.say(format!(
+        "the server has mailed a code to {}, good for 15 minutes (it mails at most one in 2)",
+        ui::escape(email)
+    ));
+    ui.ask("Code: ", &command)
 }
 
 /// Refuses what would lose something: a profile in use, a recovery file over another.
@@ -171,7 +204,7 @@ fn keep_phrase(
     server: &str,
     email: &str,
     device_name: &crate::records::Name,
-    device: keybackup_protocol::DeviceId,
+    device: DeviceId,
 ) -> CommandResult {
     let ui = context.ui;
     let phrase = registration.phrase();

@@ -125,6 +125,8 @@ codes! {
     Forbidden = "forbidden", Login;
     /// Registration is closed, or the invitation does not hold.
     RegistrationRefused = "registration_refused", Login;
+    /// A code was mailed that the command needs.
+    CodeNeeded = "code_needed", Login;
     /// The persona belongs to an older epoch.
     Locked = "locked", Login;
     /// The password was reset without the phrase: this device is in an epoch that was displaced.

@@ -8,9 +8,9 @@ use std::io::{Read, Write};
 
 use bytes::Bytes;
 use keybackup_protocol::api::{
-    AccountAnswer, CommitHead, Committed, DeviceRecord, Devices, Done, Ended, EpochOpen, Epochs,
-    KeyringAnswer, Labels, Listing, LoggedIn, LoginFinish, LoginStart, LoginStarted, MailRequest,
-    MailRequested, OpenedEpoch, PasswordChange, RecoveryRotation, Registered, RegistrationFinish,
+    AccountAnswer, CodeRequest, CodeSent, CommitHead, Committed, DeviceRecord, Devices, Done,
+    Ended, EpochOpen, Epochs, KeyringAnswer, Labels, Listing, LoggedIn, LoginFinish, LoginStart,
+    LoginStarted, OpenedEpoch, PasswordChange, RecoveryRotation, Registered, RegistrationFinish,
     RegistrationStart, RegistrationStarted, ResetDone, ResetFinish, ResetStart, ResetStarted,
     Sessions, Status, Undo, Undone, Unlock, Uploaded,
 };
@@ -92,6 +92,13 @@ impl Remote {
         Ok(status)
     }
 
+    /// `POST /accounts/confirm`: has a code mailed, to whom it is of use.
+    pub fn request_confirmation(&self, email: &str) -> Result<(), RemoteError> {
+        let request = CodeRequest { email: email.to_owned() };
+        let _: CodeSent = self.post(routes::ACCOUNTS_CONFIRM, &request)?;
+        Ok(())
+    }
+
     /// `POST /accounts/start`.
     pub fn start_registration(
         &self,
@@ -150,8 +157,8 @@ impl Remote {
 
     /// `PUT /password/reset`: has a code mailed, if the address has an account.
     pub fn request_reset(&self, email: &str) -> Result<(), RemoteError> {
-        let body = MailRequest { email: email.to_owned() };
-        self.send_json::<MailRequested>(Method::PUT, routes::PASSWORD_RESET, &body).map(drop)
+        let request = CodeRequest { email: email.to_owned() };
+        self.send_json::<CodeSent>(Method::PUT, routes::PASSWORD_RESET, &request).map(drop)
     }
 
     /// `POST /password/reset/start`.

@@ -7,20 +7,6 @@ use super::{Keyring, NewEpoch, SessionGrant, Slot};
 use crate::encoding::B64;
 use crate::ids::{AccountId, DeviceId, EpochId};
 
-/// `PUT /password/reset` (and `POST /accounts/confirm`): has a code mailed.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct MailRequest {
-    /// The address, in any spelling that normalises.
-    pub email: String,
-}
-
-/// Answer of `PUT /password/reset`: the same whether the address has an account or not.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct MailRequested {
-    /// Always true.
-    pub sent: bool,
-}
-
 /// `POST /password/reset/start`.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ResetStart {

@@ -18,6 +18,9 @@ pub struct Status {
     /// Whether it can send mail, and so codes.
     #[serde(default)]
     pub mail: bool,
+    /// Whether registering needs a code that was mailed to the address.
+    #[serde(default)]
+    pub confirm_email: bool,
     /// What it allows.
     pub limits: StatusLimits,
 }

@@ -9,15 +9,18 @@ use crate::store::{AddressTag, CodePurpose, CodeTag};
 const CODE_LEN: usize = 10;
 
 /// A new code, without separators.
-#[cfg_attr(not(test), expect(dead_code, reason = "what mails codes is to come"))]
 pub(crate) fn generate() -> String {
     crockford::generate::<CODE_LEN>()
 }
 
 /// A code as it is shown, in groups of five.
-#[cfg_attr(not(test), expect(dead_code, reason = "what mails codes is to come"))]
 pub(crate) fn display(code: &str) -> String {
     crockford::display(code, 5)
+}
+
+/// The code in what somebody typed; `None` when it can't be one.
+pub(crate) fn normalise(typed: &str) -> Option<String> {
+    crockford::normalise::<CODE_LEN>(typed)
 }
 
 /// What is kept of what somebody typed. What can't be a code has a tag, too, which is none's: it is
@@ -28,7 +31,7 @@ pub(crate) fn tag(
     address: AddressTag,
     typed: &str,
 ) -> CodeTag {
-    let code = crockford::normalise::<CODE_LEN>(typed).unwrap_or_default();
+    let code = normalise(typed).unwrap_or_default();
     key.code_tag(purpose, address, code.as_bytes())
 }
 

@@ -114,6 +114,8 @@ pub(crate) struct RegistrationTicket {
     pub(crate) expires_at: i64,
     /// Whether an invitation was shown, which the finish spends.
     pub(crate) invited: bool,
+    /// Keyed hash of the mailed code that was shown, which the finish uses up.
+    pub(crate) confirmation: Option<[u8; 32]>,
     /// Address that the OPRF was evaluated for.
     pub(crate) address: Address,
 }
@@ -126,6 +128,8 @@ impl RegistrationTicket {
         plain.extend_from_slice(&self.setup_id.to_be_bytes());
         plain.extend_from_slice(&self.expires_at.to_be_bytes());
         plain.push(u8::from(self.invited));
+        plain.push(u8::from(self.confirmation.is_some()));
+        plain.extend_from_slice(&self.confirmation.unwrap_or_default());
         plain.extend_from_slice(self.address.as_bytes());
         Ok(B64(key.seal_ticket(REGISTRATION, &plain)?).to_text())
     }
@@ -135,13 +139,13 @@ impl RegistrationTicket {
     pub(crate) fn open(key: &ServerKey, text: &str) -> Option<Self> {
         let plain = key.open_ticket(REGISTRATION, &B64::from_text(text)?.0).ok()?;
         let mut reader = Reader::new(&plain);
-        Some(Self {
-            attempt: reader.array().ok()?,
-            setup_id: reader.u32().ok()?,
-            expires_at: i64::from_be_bytes(reader.array().ok()?),
-            invited: reader.array().ok()? == [1],
-            address: std::str::from_utf8(reader.rest()).ok()?.parse().ok()?,
-        })
+        let (attempt, setup_id) = (reader.array().ok()?, reader.u32().ok()?);
+        let expires_at = i64::from_be_bytes(reader.array().ok()?);
+        let [invited, confirmed] = reader.array().ok()?;
+        let tag = reader.array().ok()?;
+        let address = std::str::from_utf8(reader.rest()).ok()?.parse().ok()?;
+        let (invited, confirmation) = (invited == 1, (confirmed == 1).then_some(tag));
+        Some(Self { attempt, setup_id, expires_at, invited, confirmation, address })
     }
 }
 
@@ -263,18 +267,20 @@ mod tests {
     fn a_registration_ticket_says_what_was_sealed_and_is_no_login_ticket() {
         let key = key();
         let address: Address = "alice@example.org".parse().expect("an address");
-        for invited in [false, true] {
+        for (invited, confirmation) in [(false, None), (true, Some([9; 32]))] {
             let ticket = RegistrationTicket {
                 attempt: [5; 16],
                 setup_id: 3,
                 expires_at: 1000,
                 invited,
+                confirmation,
                 address: address.clone(),
             };
             let text = ticket.seal(&key).expect("seals");
             let opened = RegistrationTicket::open(&key, &text).expect("it opens");
             assert_eq!((opened.attempt, opened.setup_id), ([5; 16], 3));
             assert_eq!((opened.expires_at, opened.invited), (1000, invited));
+            assert_eq!(opened.confirmation, confirmation);
             assert!(opened.address == address);
             assert!(LoginTicket::open(&key, LoginPurpose::Session, &text, 0).is_none());
         }

@@ -11,7 +11,7 @@ use keybackup_protocol::api::Registration;
 use serde::Deserialize;
 use tracing::level_filters::LevelFilter;
 
-use super::{ConfigError, DEFAULT_LISTEN, LogFormat, Period};
+use super::{ConfigError, DEFAULT_LISTEN, LogFormat, MailLayer, Period, Switch};
 
 /// Prefix of all variables.
 const PREFIX: &str = "KEYBACKUP_SERVER_";
@@ -48,6 +48,14 @@ pub struct ServeLayer {
     #[arg(long, env = "KEYBACKUP_SERVER_REGISTRATION", value_name = "MODE",
           value_parser = parse_registration)]
     pub registration: Option<Registration>,
+    /// Whether registering needs a code that is mailed to the address [default: on where mail is
+    /// sent]
+    #[arg(long, env = "KEYBACKUP_SERVER_CONFIRM_EMAIL", value_name = "SWITCH")]
+    pub confirm_email: Option<Switch>,
+    /// Where the server is reached from outside, its path included; for links in mails
+    /// [default: none, so that mails have no links]
+    #[arg(long, env = "KEYBACKUP_SERVER_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
     /// Bytes that one account may hold [default: 16 GiB]
     #[arg(long, env = "KEYBACKUP_SERVER_QUOTA_BYTES", value_name = "BYTES")]
     pub quota_bytes: Option<u64>,
@@ -125,6 +133,8 @@ pub struct Layers {
     pub address: AddressLayer,
     /// How it serves.
     pub serve: ServeLayer,
+    /// How it sends mail.
+    pub mail: MailLayer,
 }
 
 /// A configuration file that can't be used.
@@ -173,14 +183,17 @@ impl Layers {
             source: Box::new(source),
         };
         let table: toml::Table = toml::from_str(text).map_err(parse_error)?;
+        let unknown = |key: String| FileError::UnknownKey { path: path.to_owned(), key };
+        let table = MailLayer::lift(table).map_err(unknown)?;
         let known = known_keys();
         if let Some(key) = table.keys().find(|key| !known.contains(*key)) {
-            return Err(FileError::UnknownKey { path: path.to_owned(), key: key.clone() });
+            return Err(unknown(MailLayer::in_file(key)));
         }
         Ok(Self {
             place: PlaceLayer::deserialize(table.clone()).map_err(parse_error)?,
             address: AddressLayer::deserialize(table.clone()).map_err(parse_error)?,
-            serve: ServeLayer::deserialize(table).map_err(parse_error)?,
+            serve: ServeLayer::deserialize(table.clone()).map_err(parse_error)?,
+            mail: MailLayer::deserialize(table).map_err(parse_error)?,
         })
     }
 
@@ -198,6 +211,8 @@ impl Layers {
                 self.serve,
                 file.serve,
                 registration,
+                confirm_email,
+                public_url,
                 quota_bytes,
                 max_personas,
                 max_blob_bytes,
@@ -217,6 +232,7 @@ impl Layers {
                 log_level,
                 log_format
             ),
+            mail: self.mail.over(file.mail),
         }
     }
 }
@@ -262,6 +278,7 @@ fn known_keys() -> BTreeSet<String> {
     let command = clap::Command::new("");
     let command = PlaceLayer::augment_args(command);
     let command = ServeLayer::augment_args(AddressLayer::augment_args(command));
+    let command = MailLayer::augment_args(command);
     command.get_arguments().map(|argument| argument.get_id().to_string()).collect()
 }
 

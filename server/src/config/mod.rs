@@ -2,6 +2,8 @@
 //! parsed into types that can't be wrong. Unknown keys and variables are errors.
 
 mod layers;
+mod link;
+mod mail;
 mod period;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,9 +16,12 @@ use keybackup_protocol::limits;
 use tracing::level_filters::LevelFilter;
 
 pub use layers::{AddressLayer, FileError, Layers, PlaceLayer, ServeLayer, check_environment};
+pub use link::PublicUrl;
+pub use mail::MailLayer;
 pub use period::{Period, PeriodError};
 
 use crate::http::proxies::TrustedProxies;
+use crate::mail::MailSettings;
 use crate::store::StoreLimits;
 
 /// Where the server listens unless told otherwise.
@@ -48,6 +53,12 @@ pub struct Settings {
     pub path_prefix: String,
     /// Who may register.
     pub registration: Registration,
+    /// How mail is sent, if it can be.
+    pub mail: Option<MailSettings>,
+    /// Where the server is reached from outside, for links in mails.
+    pub public_url: Option<PublicUrl>,
+    /// Whether registering needs a code that was mailed to the address.
+    pub confirm_email: bool,
     /// Origins of web pages that may read answers.
     pub cors_origins: Vec<HeaderValue>,
     /// Largest blob, in bytes.
@@ -83,6 +94,16 @@ pub struct Timeouts {
     pub write: Duration,
     /// For running requests after the signal to stop.
     pub stop: Duration,
+}
+
+/// Something that is done or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// It is done.
+    On,
+    /// It is not.
+    Off,
 }
 
 /// Form of log lines.
@@ -130,6 +151,12 @@ pub enum ConfigError {
     /// A proxy that is neither an address nor a network.
     #[error("trusted_proxies takes addresses and networks such as 127.0.0.1 and 10.0.0.0/8")]
     TrustedProxies,
+    /// A public URL that is none.
+    #[error("public_url must look like https://backup.example.org, with a path if there is one")]
+    PublicUrl,
+    /// Settings of mail that don't fit together.
+    #[error("{0}")]
+    Mail(&'static str),
     /// A number out of range.
     #[error("{name} is out of range")]
     Range {
@@ -141,7 +168,7 @@ pub enum ConfigError {
 impl Config {
     /// Resolves the layers of `serve`.
     pub fn resolve(layers: Layers) -> Result<Self, ConfigError> {
-        let Layers { place, address, serve } = layers;
+        let Layers { place, address, serve, mail } = layers;
         let data = place.data.ok_or(ConfigError::NoData)?;
         let listen = address.listen();
         let registration = match serve.registration {
@@ -156,9 +183,20 @@ impl Config {
         let attempts = within("attempts_per_hour", serve.attempts_per_hour, 200, 200)?;
         let starts = within("starts_per_hour", serve.starts_per_hour, 3_000, 1_000_000)?;
         let connections = within("max_connections", serve.max_connections, 10_000, 1_000_000)?;
+        let mail = MailSettings::resolve(mail)?;
+        let confirm_email = match (serve.confirm_email, &mail) {
+            (Some(Switch::On), None) => {
+                return Err(ConfigError::Mail("confirm_email needs mail: name mail_host"));
+            }
+            (Some(switch), _) => switch == Switch::On,
+            (None, mail) => mail.is_some(),
+        };
         let settings = Settings {
             path_prefix: address.path_prefix()?,
             registration,
+            mail,
+            confirm_email,
+            public_url: serve.public_url.as_deref().map(PublicUrl::parse).transpose()?,
             cors_origins: origins(serve.cors_origins.unwrap_or_default())?,
             blob_bytes,
             quota_bytes,

@@ -14,11 +14,14 @@ struct Flags {
     address: AddressLayer,
     #[command(flatten)]
     serve: ServeLayer,
+    #[command(flatten)]
+    mail: MailLayer,
 }
 
 fn resolve(flags: &[&str], file: &str) -> Result<Config, ConfigError> {
     let flags = Flags::try_parse_from([&["x"], flags].concat()).expect("flags parse");
-    let layers = Layers { place: flags.place, address: flags.address, serve: flags.serve };
+    let layers =
+        Layers { place: flags.place, address: flags.address, serve: flags.serve, mail: flags.mail };
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("server.toml");
     std::fs::write(&path, file).expect("writes");
@@ -101,4 +104,29 @@ fn prefixes_and_origins_are_plain() {
         assert!(origins(vec![bad.to_owned()]).is_err(), "{bad}");
     }
     assert!(origins(vec!["http://localhost:3000".to_owned()]).is_ok());
+}
+
+#[test]
+fn mail_has_a_table_in_the_file() {
+    let file = "data = \"/a\"\npublic_url = \"https://a.example/b/\"\n[mail]\nhost = \"a.example\"\n\
+                from = \"a@a.example\"\nport = 2525\ntimeout = \"5s\"\nsecurity = \"tls\"\n";
+    let settings = resolve(&["--mail-host", "b.example"], file).expect("resolves").settings;
+    let mail = format!("{:?}", settings.mail.expect("sends"));
+    for part in ["host: \"b.example\"", "port: 2525", "timeout: 5s", "security: Tls"] {
+        assert!(mail.contains(part), "{mail}");
+    }
+    assert_eq!(settings.public_url, Some(PublicUrl::parse("https://a.example/b").expect("a URL")));
+    for (file, name) in [
+        ("[mail]\nhst = \"a\"\n", "mail.hst"),
+        ("mail_host = \"a\"\n", "mail_host"),
+        ("mail = 1\n", "mail"),
+        ("[other]\nhost = \"a\"\n", "other"),
+    ] {
+        match resolve(&["--data", "/d"], file) {
+            Err(ConfigError::File(FileError::UnknownKey { key, .. })) => assert_eq!(key, name),
+            other => panic!("{other:?}"),
+        }
+    }
+    let half = resolve(&["--data", "/d"], "[mail]\nhost = \"a.example\"\n");
+    assert!(matches!(half, Err(ConfigError::Mail(_))), "{half:?}");
 }

@@ -14,12 +14,14 @@ use sha2::{Digest as _, Sha256};
 use super::random_id;
 use crate::auth::opaque::Blinded;
 use crate::auth::ticket::RegistrationTicket;
-use crate::auth::{invite, opaque, session};
+use crate::auth::{code, invite, opaque, session};
 use crate::error::ApiError;
 use crate::http::answer::Answer;
 use crate::http::body::{RequestBody, parse_json};
 use crate::router::Call;
-use crate::store::{InviteTag, NewAccount, NewRegistration, REQUIRED_SLOTS, StoreError};
+use crate::store::{
+    CodePurpose, CodeTag, InviteTag, NewAccount, NewRegistration, REQUIRED_SLOTS, StoreError,
+};
 
 /// Largest body of a start, in bytes.
 const MAX_START_BYTES: usize = 4 * 1024;
@@ -37,10 +39,16 @@ pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Ans
     let expires_at = call.now + REGISTRATION_TICKET_TTL_S;
     let invite = invitation(call, request.invite.as_deref())?;
     let invited = invite.is_some();
+    let tag = key.address_tag(&address);
+    let confirmation = server.settings.confirm_email.then(|| {
+        // What can't be a code is none: it is refused, and counted, like a wrong one.
+        code::tag(key, CodePurpose::Confirm, tag, request.confirmation.as_deref().unwrap_or(""))
+    });
     let registration = NewRegistration {
         id: attempt,
-        address: key.address_tag(&address),
+        address: tag,
         invite,
+        confirmation,
         network: call.network(),
         now: call.now,
         expires_at,
@@ -48,8 +56,10 @@ pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Ans
     server.store.open_registration(registration).await?;
     let response = opaque::registration_response(key, &address, blinded)?;
     let setup_id = key.current_setup().id();
+    let confirmation = confirmation.map(|code| code.0);
     let ticket =
-        RegistrationTicket { attempt, setup_id, expires_at, invited, address }.seal(key)?;
+        RegistrationTicket { attempt, setup_id, expires_at, invited, confirmation, address }
+            .seal(key)?;
     let started = RegistrationStarted { registration_response: response.into(), ticket };
     Ok(Answer::json(StatusCode::OK, &started))
 }
@@ -81,6 +91,9 @@ pub(crate) async fn finish(call: &Call<'_>, body: &mut RequestBody) -> Result<An
         Registration::Invite if !ticket.invited => return Err(ApiError::InviteRefused),
         Registration::Invite | Registration::Open => {}
     }
+    if server.settings.confirm_email && ticket.confirmation.is_none() {
+        return Err(ApiError::CodeRefused);
+    }
     check_epoch(&request.epoch)?;
     opaque::check_record(&request.epoch.record.0)?;
     if request.device.revision == 0 || !fits(&request.device.sealed.0, MAX_LABEL_BYTES) {
@@ -95,6 +108,7 @@ pub(crate) async fn finish(call: &Call<'_>, body: &mut RequestBody) -> Result<An
         account: request.account_id,
         epoch: request.epoch,
         setup_id: ticket.setup_id,
+        confirmation: ticket.confirmation.map(CodeTag),
         // A repetition writes too, however often it comes.
         network: call.network(),
         device: request.device,

@@ -4,6 +4,7 @@
 pub(crate) mod account;
 pub(crate) mod accounts;
 pub(crate) mod blob;
+pub(crate) mod codes;
 pub(crate) mod commit;
 pub(crate) mod devices;
 pub(crate) mod epochs;
@@ -15,6 +16,7 @@ pub(crate) mod personas;
 pub(crate) mod receive;
 pub(crate) mod recovery;
 pub(crate) mod reset;
+pub(crate) mod reset_page;
 pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod uploads;

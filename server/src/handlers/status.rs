@@ -18,7 +18,8 @@ pub(crate) fn status(call: &Call<'_>) -> Answer {
         protocols: vec![PROTOCOL],
         suites: vec![SUITE],
         registration: settings.registration,
-        mail: false,
+        mail: settings.mail.is_some(),
+        confirm_email: settings.confirm_email,
         limits: StatusLimits {
             inline_blob_bytes: MAX_INLINE_BLOB_BYTES.min(settings.blob_bytes),
             blob_bytes: settings.blob_bytes,

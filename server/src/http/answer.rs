@@ -92,9 +92,15 @@ impl Answer {
 
     /// An answer of JSON that is text already.
     pub(crate) fn json_bytes(status: StatusCode, json: Vec<u8>) -> Self {
-        let mut answer = Self::empty(status);
-        answer.body = Content::Whole(json.into());
-        answer.with(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        Self::empty(status)
+            .with(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .whole(json)
+    }
+
+    /// The same with these bytes for a body.
+    pub(crate) fn whole(mut self, bytes: Vec<u8>) -> Self {
+        self.body = Content::Whole(bytes.into());
+        self
     }
 
     /// The same with a header set.

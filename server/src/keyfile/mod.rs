@@ -199,6 +199,11 @@ impl ServerKey {
         NetworkTag(hmac(self.code.bytes(), &[b"network", network]))
     }
 
+    /// The keyed hash by which codes that a network asks for are counted.
+    pub(crate) fn code_network_tag(&self, network: &[u8]) -> NetworkTag {
+        NetworkTag(hmac(self.code.bytes(), &[b"network of codes", network]))
+    }
+
     /// Seals the address of an account, for mailing.
     ///
     /// # Errors

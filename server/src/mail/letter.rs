@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::keyfile::{KeyFileError, ServerKey};
-use crate::store::QueuedMail;
+use crate::store::{CODE_TTL_S, MAIL_TTL_S, QueuedMail};
 
 /// One letter. No `Debug`: there are codes in some.
 #[derive(Serialize, Deserialize)]
@@ -66,6 +66,14 @@ impl Letter {
         }
     }
 
+    /// For how long there is a point in sending it, in seconds.
+    pub(crate) const fn ttl_s(&self) -> i64 {
+        match self {
+            Self::ResetCode { .. } | Self::ConfirmCode { .. } => CODE_TTL_S,
+            _ => MAIL_TTL_S,
+        }
+    }
+
     /// Seals it for the outbox.
     pub(crate) fn seal(&self, key: &ServerKey) -> Result<QueuedMail, KeyFileError> {
         let mut id = [0; 16];
@@ -76,7 +84,6 @@ impl Letter {
     }
 
     /// Opens one of the outbox.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what mails codes is to come"))]
     pub(crate) fn open(
         key: &ServerKey,
         id: &[u8; 16],

@@ -13,14 +13,14 @@ use keybackup_protocol::{AccountId, EpochId, PersonaId};
 use super::sql::attempts::Accepted;
 use super::sql::proposal::Proposal;
 use super::sql::{
-    accounts, attempts, codes, commit, devices, epochs, invites, passwords, personas, quota,
-    recovery, resets, sessions, starts, undo, unlock, uploads,
+    accounts, attempts, codes, commit, devices, epochs, invites, outbox, passwords, personas,
+    quota, recovery, resets, sessions, starts, undo, unlock, uploads,
 };
 use super::{
     Blob, BlobSource, Commit, CommitBytes, Credential, EpochVerifier, FinishedLogin, Invite,
     InviteTag, LoginMaterial, NewAccount, NewAttempt, NewCode, NewRegistration, NewReset,
     NewUpload, OpenedReset, PartWriter, PasswordChange, RecoveryRotation, Reset, Session, SqlStore,
-    Store, StoreError, TokenHash, Undo, Unlocking,
+    Store, StoreError, TokenHash, Undo, Unlocking, WaitingMail,
 };
 
 #[async_trait::async_trait]
@@ -119,6 +119,27 @@ impl Store for SqlStore {
 
     async fn unlock(&self, unlocking: Unlocking) -> Result<(), StoreError> {
         self.0.writer.run(move |tx| unlock::unlock(tx, &unlocking)).await
+    }
+
+    async fn claim_mail(&self, now: i64, until: i64) -> Result<Option<WaitingMail>, StoreError> {
+        self.0.writer.run(move |tx| outbox::claim(tx, now, until)).await
+    }
+
+    async fn next_mail_at(&self) -> Result<Option<i64>, StoreError> {
+        self.0.readers.run(outbox::next_at).await
+    }
+
+    async fn forget_mail(&self, id: [u8; 16]) -> Result<(), StoreError> {
+        self.0.writer.run(move |tx| outbox::forget(tx, &id)).await
+    }
+
+    async fn put_off_mail(
+        &self,
+        id: [u8; 16],
+        not_before: i64,
+        why: String,
+    ) -> Result<(), StoreError> {
+        self.0.writer.run(move |tx| outbox::put_off(tx, &id, not_before, &why)).await
     }
 
     async fn account(

@@ -287,6 +287,15 @@ CREATE TABLE codes (
   PRIMARY KEY (address, purpose)
 );
 
+-- Codes that were asked for in the last day, known address or not.
+CREATE TABLE code_requests (
+  id       BYTEA  NOT NULL PRIMARY KEY,
+  address  BYTEA  NOT NULL,
+  made_at  BIGINT NOT NULL
+);
+CREATE INDEX code_requests_by_address ON code_requests (address, made_at);
+CREATE INDEX code_requests_by_time ON code_requests (made_at);
+
 -- Mail that waits to be sent, sealed. `account_id`: what the address is sealed for, zeros where there
 -- is no account; a row of whose address is empty is to nobody.
 CREATE TABLE outbox (
@@ -302,6 +311,7 @@ CREATE TABLE outbox (
   last_error      TEXT
 );
 CREATE INDEX outbox_by_time ON outbox (not_before);
+CREATE INDEX outbox_by_age ON outbox (created_at);
 
 -- The operator's invitations; a revoked one has no uses left.
 CREATE TABLE invites (

@@ -27,7 +27,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::config::{AddressLayer, Config, Layers, PlaceLayer, ServeLayer};
+use crate::config::{Config, Layers, PlaceLayer};
 use crate::keyfile::ServerKey;
 use crate::state::Server;
 use crate::store::{DataDir, SqlStore};
@@ -75,8 +75,7 @@ impl Running {
 
     async fn over(dir: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let place = PlaceLayer { data: Some(dir.path().join("data")), key_file: None };
-        let layers =
-            Layers { place, address: AddressLayer::default(), serve: ServeLayer::default() };
+        let layers = Layers { place, ..Layers::default() };
         let mut config = Config::resolve(layers).expect("defaults resolve");
         change(&mut config);
         let data = DataDir::open(&config.data).expect("a data directory");
@@ -85,6 +84,8 @@ impl Running {
         let clock = Arc::new(AtomicI64::new(START));
         let time = Arc::clone(&clock);
         let server = Server::new(Arc::new(store.clone()), Arc::clone(&key), config.settings)
+            .with_mail()
+            .expect("mail goes out")
             .with_clock(Arc::new(move || time.load(Ordering::Relaxed)));
         let port = TcpSocket::new_v4().expect("a socket");
         // As tokio's listeners do: both may be bound to it while this one does not listen.

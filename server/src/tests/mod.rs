@@ -2,11 +2,13 @@
 
 mod access;
 mod admin;
+mod codes;
 mod harness;
 mod limits;
 mod login;
 mod malformed;
 mod password;
 mod personas;
+mod reset_page;
 mod slow;
 mod uploads;

@@ -12,6 +12,7 @@ mod impostors;
 mod independent;
 mod kills;
 mod lies;
+mod mail;
 mod passwords;
 mod prompts;
 mod quiet;

@@ -19,16 +19,24 @@ const fn code(n: u8) -> CodeTag {
 
 /// Has code `n` mailed to user `user`.
 async fn mailed(store: &dyn Store, user: u8, n: u8) {
-    let code = NewCode {
+    // Days ago, each on another: an address is mailed so many a day.
+    let code = NewCode { expires_at: NOW + 900, ..new_code(user, n, NOW - 100_000 * i64::from(n)) };
+    store.request_code(code).await.expect("mails");
+}
+
+fn new_code(user: u8, n: u8, now: i64) -> NewCode {
+    NewCode {
+        id: [n; 16],
         address: address(user),
+        sealed_address: vec![user; 40],
         purpose: CodePurpose::Reset,
         tag: code(n),
         mail: mail(n),
+        otherwise: None,
         network: network(user),
-        now: NOW,
-        expires_at: NOW + 900,
-    };
-    store.request_code(code).await.expect("mails");
+        now,
+        expires_at: now + 900,
+    }
 }
 
 /// Reset `n` of user `user`, with code `n`.
@@ -274,16 +282,7 @@ pub(crate) async fn an_epoch_that_was_undone_does_not_come_back(store: &dyn Stor
     let opened = NewReset { expires_at: later + 1800, ..new_reset(1, 101, Some(1)) };
     store.open_reset(opened).await.map(drop).expect("opens");
     // A month later the owner, who lost the phrase, makes one by mail.
-    let code = NewCode {
-        address: address(1),
-        purpose: CodePurpose::Reset,
-        tag: code(102),
-        mail: mail(102),
-        network: network(1),
-        now: later,
-        expires_at: later + 900,
-    };
-    store.request_code(code).await.expect("mails");
+    store.request_code(new_code(1, 102, later)).await.expect("mails");
     let opened = NewReset { now: later, expires_at: later + 1800, ..new_reset(1, 102, None) };
     store.open_reset(opened).await.map(drop).expect("no longer barred");
     let with = ResetWith::MailAlone(new_epoch(102));

@@ -53,6 +53,7 @@ pub(crate) fn new_account(n: u8) -> NewAccount {
         account: AccountId::from_bytes([n; 16]),
         epoch: new_epoch(n),
         setup_id: 7,
+        confirmation: None,
         network: network(n),
         device: DeviceRecord {
             id: DeviceId::from_bytes([n; 16]),
@@ -83,6 +84,7 @@ pub(crate) fn new_registration(n: u8) -> NewRegistration {
         id: [n; 16],
         address: address(n),
         invite: None,
+        confirmation: None,
         network: network(n),
         now: NOW,
         expires_at: NOW + 1800,

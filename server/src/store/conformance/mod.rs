@@ -5,6 +5,7 @@ pub(crate) mod attempts;
 pub(crate) mod commits;
 pub(crate) mod epochs;
 mod fixtures;
+pub(crate) mod mail;
 pub(crate) mod others;
 pub(crate) mod parts;
 pub(crate) mod passwords;
@@ -61,6 +62,9 @@ macro_rules! conformance {
                 go_when_nobody_names_them;
             retention: keeps_the_newest_twenty, keeps_the_recent, keeps_what_a_label_names,
                 drops_the_removed_after_thirty_days, drops_the_expired;
+            mail: goes_to_the_known_and_to_nobody, is_limited_for_an_address, is_limited_for_a_network,
+                is_claimed_until_it_is_forgotten, tells_of_a_changed_password, confirms_an_address,
+                confirmation_is_counted_and_used_once;
             others: devices_rise, devices_are_few, invitations_are_listed_and_revoked, is_healthy;
         }
     };

@@ -84,9 +84,27 @@ pub trait Store: Send + Sync + 'static {
     /// account. The same attempt with the same digest again is `Ok`, too.
     async fn change_password(&self, change: PasswordChange) -> Result<(), StoreError>;
 
-    /// Makes a code the live one of its address and purpose, and queues its letter if the address has
-    /// an account. The same for all addresses, to who asks.
+    /// Makes a code the live one of its address and purpose, and queues its letter, or the other one
+    /// where the code is of no use. The same statements run for all addresses, and who has asked too
+    /// often is answered the same, and gets nothing.
     async fn request_code(&self, code: NewCode) -> Result<(), StoreError>;
+
+    /// Takes mail that is due, for so long: then it is due again, unless it was sent or put off.
+    async fn claim_mail(&self, now: i64, until: i64) -> Result<Option<WaitingMail>, StoreError>;
+
+    /// When the next mail is due.
+    async fn next_mail_at(&self) -> Result<Option<i64>, StoreError>;
+
+    /// Forgets mail that was sent, or that nobody waits for any more.
+    async fn forget_mail(&self, id: [u8; 16]) -> Result<(), StoreError>;
+
+    /// Puts mail off that was not sent; `why` names nobody.
+    async fn put_off_mail(
+        &self,
+        id: [u8; 16],
+        not_before: i64,
+        why: String,
+    ) -> Result<(), StoreError>;
 
     /// Counts a start, also when it is then refused; checks the code, of which a wrong one takes a
     /// try, and the phrase; and opens a reset. All that before the OPRF is evaluated.

@@ -3,7 +3,7 @@
 use keybackup_protocol::AccountId;
 use keybackup_protocol::api::{DeviceRecord, NewEpoch, SlotKind};
 
-use super::{AddressTag, InviteTag, NetworkTag, NewSession};
+use super::{AddressTag, CodeTag, InviteTag, NetworkTag, NewSession};
 
 /// A registration about to be made.
 pub struct NewRegistration {
@@ -13,6 +13,8 @@ pub struct NewRegistration {
     pub address: AddressTag,
     /// Invitation that pays for it. It is spent by the finish.
     pub invite: Option<InviteTag>,
+    /// Mailed code that confirms the address, where one is asked for. It is used up by the finish.
+    pub confirmation: Option<CodeTag>,
     /// Where it came from.
     pub network: NetworkTag,
     /// Now.
@@ -37,6 +39,8 @@ pub struct NewAccount {
     pub epoch: NewEpoch,
     /// AKE key pair that the record was made with.
     pub setup_id: u32,
+    /// The code that it was begun with, consumed by this call.
+    pub confirmation: Option<CodeTag>,
     /// Where it came from.
     pub network: NetworkTag,
     /// The device that registers.

@@ -5,9 +5,9 @@ use keybackup_protocol::limits::{MAX_INDEX_BYTES, MAX_KEYRING_BYTES, MAX_SLOT_BY
 use keybackup_protocol::suite::{RECORD_LEN, SUITE};
 use keybackup_protocol::{AccountId, EpochId};
 
-use super::{attempts, devices, invites, sessions};
+use super::{attempts, codes, devices, invites, sessions};
 use crate::store::tx::{Tx, count, length, values};
-use crate::store::{InviteTag, NewAccount, REQUIRED_SLOTS, StoreError, StoreLimits};
+use crate::store::{CodePurpose, InviteTag, NewAccount, REQUIRED_SLOTS, StoreError, StoreLimits};
 
 const SCHEMA: &str = "SELECT number FROM meta WHERE name = 'schema'";
 const PROBE: &str = "INSERT INTO meta (name, number) VALUES ('probe', 1) \
@@ -82,6 +82,10 @@ fn make(tx: &mut Tx<'_>, new: &NewAccount, invite: Option<[u8; 32]>) -> Result<(
     ];
     if tx.execute(ADD_ACCOUNT, values)? == 0 {
         return Err(StoreError::Taken);
+    }
+    if let Some(code) = &new.confirmation {
+        // Used once, since an address has one account.
+        codes::forget(tx, new.address, CodePurpose::Confirm, code)?;
     }
     if let Some(tag) = invite {
         invites::spend(tx, &InviteTag(tag), new.now)?;

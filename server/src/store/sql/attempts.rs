@@ -2,10 +2,10 @@
 
 use keybackup_protocol::{AccountId, EpochId};
 
-use super::{devices, invites, starts};
+use super::{codes, devices, invites, starts};
 use crate::store::tx::{Row, Tx, count, values};
 use crate::store::{
-    AddressTag, Bucket, CodeTag, Credential, EpochChoice, FinishedLogin, NewAttempt,
+    AddressTag, Bucket, CodePurpose, CodeTag, Credential, EpochChoice, FinishedLogin, NewAttempt,
     NewRegistration, NewReset, StoreError, StoreLimits,
 };
 
@@ -137,8 +137,8 @@ pub(crate) fn was_finished_so(tx: &mut Tx<'_>, login: &Accepted<'_>) -> Result<b
     Ok(digest.is_some() && digest.as_ref() == login.digest)
 }
 
-/// Counts and opens a registration attempt. The invitation is looked at before the address, so that
-/// who has none learns nothing about addresses.
+/// Counts and opens a registration attempt. Invitation and code are looked at before the address, so
+/// that who has none learns nothing about addresses.
 pub(crate) fn open_registration(
     tx: &mut Tx<'_>,
     registration: &NewRegistration,
@@ -147,6 +147,12 @@ pub(crate) fn open_registration(
     starts::count(tx, &registration.network.0, registration.now, limits)?;
     if let Some(invite) = &registration.invite {
         invites::check(tx, invite, registration.now)?;
+    }
+    if let Some(code) = &registration.confirmation {
+        let (address, now) = (registration.address, registration.now);
+        if !codes::check(tx, address, CodePurpose::Confirm, code, now)? {
+            return Err(StoreError::CodeRefused);
+        }
     }
     if account_of(tx, registration.address)?.is_some() {
         return Err(StoreError::Taken);

@@ -2,7 +2,7 @@
 
 use subtle::ConstantTimeEq as _;
 
-use super::{attempts, outbox};
+use super::{attempts, outbox, starts};
 use crate::store::tx::{Tx, values};
 use crate::store::{AddressTag, CodePurpose, CodeTag, NewCode, StoreError};
 
@@ -10,6 +10,10 @@ const PUT: &str = "INSERT INTO codes (address, purpose, tag, created_at, expires
     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (address, purpose) DO UPDATE SET \
     tag = excluded.tag, created_at = excluded.created_at, expires_at = excluded.expires_at, \
     tries_left = excluded.tries_left";
+const REQUESTED: &str = "INSERT INTO code_requests (id, address, made_at) VALUES ($1, $2, $3)";
+// What was written before the clock was set back counts for nothing.
+const REQUESTS: &str = "SELECT COUNT(*) FROM code_requests \
+    WHERE address = $1 AND made_at > $2 AND made_at <= $3";
 const LIVE: &str = "SELECT tag FROM codes \
     WHERE address = $1 AND purpose = $2 AND expires_at > $3 AND tries_left > 0";
 const MISS: &str = "UPDATE codes SET tries_left = tries_left - 1 \
@@ -19,13 +23,53 @@ const FORGET: &str = "DELETE FROM codes WHERE address = $1 AND purpose = $2 AND 
 /// Wrong tries that a code bears.
 const TRIES: i64 = 5;
 
-/// Makes a code the live one of its address, and queues its letter if the address has an account.
+/// Codes that one address is mailed: so many in so many seconds.
+const ADDRESS_LIMITS: [(i64, u64); 3] = [(2 * 60, 1), (60 * 60, 3), (REQUESTS_KEPT_S, 6)];
+/// Codes an hour that one network may ask for, and all together.
+const NETWORK_PER_HOUR: u64 = 60;
+const ALL_PER_HOUR: u64 = 2_000;
+/// Who all are, among those who are counted; no keyed hash is this.
+const ALL: [u8; 32] = *b"all codes that are asked for    ";
+/// How long it is remembered that one was asked for.
+pub(crate) const REQUESTS_KEPT_S: i64 = 24 * 60 * 60;
+
+/// Makes a code the live one of its address, and queues its letter, or the other one where the code
+/// is of no use; nothing of that when too many were asked for, which nobody is told.
 pub(crate) fn request(tx: &mut Tx<'_>, code: &NewCode) -> Result<(), StoreError> {
-    put(tx, code.address, code.purpose, &code.tag, code.now, code.expires_at)?;
-    match attempts::account_of(tx, code.address)? {
-        Some(account) => outbox::add_for_account(tx, account, &code.mail, code.now),
-        None => Ok(()),
+    let is_known = attempts::account_of(tx, code.address)?.is_some();
+    if !may_ask(tx, code)? {
+        return Ok(());
     }
+    tx.execute(REQUESTED, values![&code.id, &code.address.0, code.now])?;
+    put(tx, code.address, code.purpose, &code.tag, code.now, code.expires_at)?;
+    let is_useful = match code.purpose {
+        CodePurpose::Confirm => !is_known,
+        CodePurpose::Reset | CodePurpose::UndoAddress => is_known,
+    };
+    let (mail, to): (_, &[u8]) = match &code.otherwise {
+        _ if is_useful => (&code.mail, &code.sealed_address),
+        Some(otherwise) => (otherwise, &code.sealed_address),
+        None => (&code.mail, &[]),
+    };
+    outbox::add(tx, code.address, to, mail, code.now)
+}
+
+/// Whether there is room in all limits. What an address lacks has counted for network and all.
+fn may_ask(tx: &mut Tx<'_>, code: &NewCode) -> Result<bool, StoreError> {
+    for (who, per_hour) in [(&code.network.0, NETWORK_PER_HOUR), (&ALL, ALL_PER_HOUR)] {
+        match starts::take(tx, who, code.now, per_hour) {
+            Ok(()) => {}
+            Err(StoreError::TooMany { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    for (seconds, most) in ADDRESS_LIMITS {
+        let since = values![&code.address.0, code.now - seconds, code.now];
+        if tx.row(REQUESTS, since, |row| row.at::<u64>(0))?.unwrap_or(0) >= most {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Makes a code the live one; the one before holds no longer.

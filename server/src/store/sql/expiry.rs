@@ -1,9 +1,12 @@
 //! Rows that are over by time alone and own no bytes: they go some at a time, each time in a
 //! transaction of its own, so that other writes come in between.
 
+use keybackup_protocol::limits::REGISTRATION_TICKET_TTL_S;
+
 use super::attempts::WINDOW_S;
-use crate::store::StoreError;
+use super::codes::REQUESTS_KEPT_S;
 use crate::store::tx::{Tx, values};
+use crate::store::{MAIL_TTL_S, StoreError};
 
 /// Most rows that one transaction drops.
 const BATCH: u16 = 500;
@@ -21,6 +24,10 @@ const INVITES: &str = "DELETE FROM invites WHERE id IN (SELECT id FROM invites \
 const CODES: &str = "DELETE FROM codes WHERE (address, purpose) IN (SELECT address, purpose \
     FROM codes WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
 
+const CODE_REQUESTS: &str = "DELETE FROM code_requests WHERE id IN (SELECT id FROM code_requests \
+    WHERE made_at <= $1 ORDER BY made_at LIMIT $2)";
+const OUTBOX: &str = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox \
+    WHERE created_at <= $1 ORDER BY created_at LIMIT $2)";
 const STARTS: &str = "DELETE FROM starts WHERE who IN (SELECT who FROM starts \
     WHERE empty_at_us <= $1 ORDER BY empty_at_us LIMIT $2)";
 
@@ -28,8 +35,8 @@ const STARTS: &str = "DELETE FROM starts WHERE who IN (SELECT who FROM starts \
 pub(crate) type Drop = fn(&mut Tx<'_>, i64) -> Result<bool, StoreError>;
 
 /// Every kind.
-pub(crate) const KINDS: [Drop; 6] =
-    [attempts, starts, expired_sessions, idle_sessions, invites, codes];
+pub(crate) const KINDS: [Drop; 8] =
+    [attempts, starts, expired_sessions, idle_sessions, invites, codes, code_requests, outbox];
 
 fn attempts(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
     Ok(tx.execute(ATTEMPTS, values![now, now - WINDOW_S, i64::from(BATCH)])? == usize::from(BATCH))
@@ -61,8 +68,21 @@ fn invites(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
     Ok(tx.execute(INVITES, values![now, i64::from(BATCH)])? == usize::from(BATCH))
 }
 
+/// What was begun with a code while it held uses it up later.
 fn codes(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
-    Ok(tx.execute(CODES, values![now, i64::from(BATCH)])? == usize::from(BATCH))
+    let values = values![now - REGISTRATION_TICKET_TTL_S, i64::from(BATCH)];
+    Ok(tx.execute(CODES, values)? == usize::from(BATCH))
+}
+
+fn code_requests(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
+    let values = values![now - REQUESTS_KEPT_S, i64::from(BATCH)];
+    Ok(tx.execute(CODE_REQUESTS, values)? == usize::from(BATCH))
+}
+
+/// A day later than who sends mail gives up and says so: where nobody sends any.
+fn outbox(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
+    let values = values![now - MAIL_TTL_S - 24 * 60 * 60, i64::from(BATCH)];
+    Ok(tx.execute(OUTBOX, values)? == usize::from(BATCH))
 }
 
 #[cfg(test)]

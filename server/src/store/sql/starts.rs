@@ -23,7 +23,17 @@ pub(crate) fn count(
     now: i64,
     limits: &StoreLimits,
 ) -> Result<(), StoreError> {
-    let hour = HOUR_US.unsigned_abs() / limits.starts_per_hour.max(1);
+    take(tx, who, now, limits.starts_per_hour)
+}
+
+/// Takes one of so many an hour, or refuses it and says when to come again.
+pub(crate) fn take(
+    tx: &mut Tx<'_>,
+    who: &[u8; 32],
+    now: i64,
+    per_hour: u64,
+) -> Result<(), StoreError> {
+    let hour = HOUR_US.unsigned_abs() / per_hour.max(1);
     let interval_us = i64::try_from(hour).unwrap_or(HOUR_US).max(1);
     let now_us = now.saturating_mul(1_000_000);
     let end_us = now_us.saturating_add(HOUR_US);

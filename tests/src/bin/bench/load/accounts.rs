@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use keybackup::account::Registration;
+use keybackup::account::{Codes, Registration};
 use keybackup::records::DeviceRecord;
 use keybackup::secret::{DeviceCookie, Password};
 use keybackup_protocol::{Address, DeviceId};
@@ -60,7 +60,7 @@ pub(crate) fn register(url: &str, count: usize) -> Result<Vec<Account>> {
                 &remote,
                 &address,
                 &password(),
-                None,
+                Codes::default(),
                 DEVICE,
                 &record,
             )
