@@ -68,9 +68,9 @@ impl FreshEpoch {
     /// The recovery slot, to be kept on the device.
     ///
     /// # Panics
-    /// Never: [`Self::make`] made the slot.
+    /// Never: it was made with one.
     pub fn recovery_slot(&self) -> Slot {
         let slot = self.sealed.slots.iter().find(|slot| slot.kind == SlotKind::Recovery);
-        slot.expect("`make` made it").clone()
+        slot.expect("it was made with one").clone()
     }
 }
