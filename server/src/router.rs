@@ -110,7 +110,7 @@ impl Route {
             Self::Session => ("/session", "DELETE, OPTIONS"),
             Self::Sessions => ("/sessions", "GET, HEAD, DELETE, OPTIONS"),
             Self::OneSession(_) => ("/sessions/<id>", "DELETE, OPTIONS"),
-            Self::Account => ("/account", "GET, HEAD, OPTIONS"),
+            Self::Account => ("/account", "GET, HEAD, DELETE, OPTIONS"),
             Self::Password => ("/password", "PUT, OPTIONS"),
             Self::ResetStart => ("/password/reset/start", "POST, OPTIONS"),
             Self::Reset => ("/password/reset", "POST, OPTIONS"),
@@ -143,6 +143,7 @@ impl Route {
                 | Self::ResetStart
                 | Self::Reset
                 | Self::EpochsUndo
+                | Self::Account
         )
     }
 
@@ -296,6 +297,7 @@ async fn dispatch(
         (&Method::DELETE, Route::Sessions) => sessions::revoke_others(call).await,
         (&Method::DELETE, Route::OneSession(id)) => sessions::revoke(call, id).await,
         (&Method::GET, Route::Account) => account::show(call).await,
+        (&Method::DELETE, Route::Account) => account::delete(call, body).await,
         (&Method::PUT, Route::Password) => password::change(call, body).await,
         (&Method::POST, Route::ResetStart) => reset::start(call, body).await,
         (&Method::POST, Route::Reset) => reset::finish(call, body).await,

@@ -2,6 +2,7 @@
 
 mod access;
 mod admin;
+mod deletion;
 mod harness;
 mod limits;
 mod login;

@@ -12,6 +12,7 @@ mod impostors;
 mod independent;
 mod kills;
 mod lies;
+mod operator;
 mod passwords;
 mod prompts;
 mod quiet;

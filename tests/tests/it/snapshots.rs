@@ -110,6 +110,7 @@ fn help() {
             &["serve", "--help"],
             &["health", "--help"],
             &["invite", "create", "--help"],
+            &["account", "--help"],
         ] {
             let mut command = std::process::Command::new(&server);
             command.env_clear().args(arguments);

@@ -18,7 +18,7 @@ const fn code(n: u8) -> CodeTag {
 }
 
 /// Has code `n` mailed to user `user`.
-async fn mailed(store: &dyn Store, user: u8, n: u8) {
+pub(super) async fn mailed(store: &dyn Store, user: u8, n: u8) {
     let code = NewCode {
         address: address(user),
         purpose: CodePurpose::Reset,
@@ -32,7 +32,7 @@ async fn mailed(store: &dyn Store, user: u8, n: u8) {
 }
 
 /// Reset `n` of user `user`, with code `n`.
-fn new_reset(user: u8, n: u8, phrase: Option<u8>) -> NewReset {
+pub(super) fn new_reset(user: u8, n: u8, phrase: Option<u8>) -> NewReset {
     NewReset {
         id: [n; 16],
         address: address(user),
@@ -74,7 +74,7 @@ fn with_phrase(epoch: u8, verifier: u8, generation: u64, n: u8) -> ResetWith {
 }
 
 /// Resets user `user` without phrase: epoch `n` is the current one.
-async fn displace(store: &dyn Store, user: u8, n: u8) {
+pub(crate) async fn displace(store: &dyn Store, user: u8, n: u8) {
     mailed(store, user, n).await;
     store.open_reset(new_reset(user, n, None)).await.map(drop).expect("opens");
     let with = ResetWith::MailAlone(new_epoch(n));
