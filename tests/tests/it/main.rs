@@ -4,6 +4,7 @@ mod api;
 mod bench;
 mod big;
 mod conflicts;
+mod deletion;
 mod errors;
 mod faults;
 mod fuzz;

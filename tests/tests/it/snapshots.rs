@@ -91,6 +91,7 @@ fn help() {
         "session revoke",
         "account",
         "account show",
+        "account delete",
         "doctor",
         "completions",
         "man",
