@@ -1,6 +1,9 @@
 //! From a request to the handler that answers it: paths parsed into routes, one match on method
 //! and route, and what every answer carries.
 
+#[cfg(test)]
+mod described;
+
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -350,6 +353,9 @@ fn tell_session(session: &Session, headers: &mut HeaderMap) {
     headers.insert(H_EPOCH, epoch.expect("hexadecimal digits"));
     headers.insert(H_KEYRING, HeaderValue::from(session.keyring_version));
 }
+
+#[cfg(test)]
+pub(crate) use described::described;
 
 #[cfg(test)]
 mod tests {

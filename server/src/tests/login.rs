@@ -371,7 +371,7 @@ async fn start(server: &Running, email: &str, invite: Option<&str>) -> (u16, Str
 }
 
 /// Any group element: here, a public key.
-fn blinded() -> Vec<u8> {
+pub(super) fn blinded() -> Vec<u8> {
     let key = crate::keyfile::OpaqueSetup::new(&mut rand08::rngs::OsRng);
     key.keypair().public().serialize().to_vec()
 }

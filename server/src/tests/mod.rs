@@ -7,6 +7,7 @@ mod harness;
 mod limits;
 mod login;
 mod malformed;
+mod matrix;
 mod password;
 mod personas;
 mod slow;
