@@ -1,8 +1,8 @@
-//! The command line: `serve`, `health`, `invite`, `mail`.
+//! The command line: `serve`, `health`, `invite`, `account`, `mail`.
 
 use std::error::Error;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use keybackup_protocol::api::Registration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::admin::{self, AdminError, InviteCommand};
+use crate::admin::{self, AccountCommand, AdminError, InviteCommand};
 use crate::config::{
     AddressLayer, Config, ConfigError, Layers, MailLayer, PlaceLayer, ServeLayer, check_environment,
 };
@@ -56,6 +56,9 @@ enum Command {
     /// Invitations to register
     #[command(subcommand)]
     Invite(InviteCommand),
+    /// Look at accounts, disable, enable and delete them, end their sessions
+    #[command(subcommand)]
+    Account(AccountCommand),
     /// Mail
     #[command(subcommand)]
     Mail(MailCommand),
@@ -111,7 +114,9 @@ pub fn main() -> ExitCode {
                 announce(&format!("  cause: {error}\n"));
                 cause = error.source();
             }
-            ExitCode::from(if matches!(error, CliError::Config(_)) { 2 } else { 1 })
+            let usage =
+                matches!(error, CliError::Config(_) | CliError::Admin(AdminError::Unconfirmed));
+            ExitCode::from(if usage { 2 } else { 1 })
         }
     }
 }
@@ -135,14 +140,16 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Ok(health::check(layers.address.listen(), &layers.address.path_prefix()?)?)
         }
         Command::Invite(command) => {
-            warn(&weaknesses);
-            let layers = layers.with_file(cli.config.as_deref()).map_err(ConfigError::from)?;
-            // Who may register, and where, is of no concern here; the limits are.
-            let serve = ServeLayer {
-                registration: layers.serve.registration.or(Some(Registration::Closed)),
-                ..layers.serve
-            };
-            run_invite(&Config::resolve(Layers { serve, ..layers })?, command)
+            let admin = administration(layers, cli.config.as_deref(), &weaknesses)?;
+            let mut out = io::stdout();
+            let invited = admin::invite(&admin.store, &admin.key, command, &mut out);
+            Ok(runtime()?.block_on(invited)?)
+        }
+        Command::Account(command) => {
+            let admin = administration(layers, cli.config.as_deref(), &weaknesses)?;
+            let mut out = io::stdout();
+            let done = admin::account(&admin.store, &admin.key, command, &mut out);
+            Ok(runtime()?.block_on(done)?)
         }
         Command::Mail(MailCommand::Test { address, mail }) => {
             warn(&weaknesses);
@@ -153,6 +160,32 @@ fn run(cli: Cli) -> Result<(), CliError> {
             writeln!(io::stdout(), "{said}").map_err(|error| AdminError::from(error).into())
         }
     }
+}
+
+/// What the operator's commands work on.
+struct Administration {
+    key: ServerKey,
+    store: SqlStore,
+}
+
+/// Opens it as it is: a misspelt directory must not become another server's.
+fn administration(
+    layers: Layers,
+    config: Option<&Path>,
+    weaknesses: &[Weakness],
+) -> Result<Administration, CliError> {
+    warn(weaknesses);
+    let layers = layers.with_file(config).map_err(ConfigError::from)?;
+    // Who may register, and where, is of no concern here; the limits are.
+    let serve = ServeLayer {
+        registration: layers.serve.registration.or(Some(Registration::Closed)),
+        ..layers.serve
+    };
+    let config = Config::resolve(Layers { serve, ..layers })?;
+    let data = DataDir::open_existing(&config.data)?;
+    let key = ServerKey::open_existing(data.path(), config.key_file.as_deref())?;
+    let store = SqlStore::open_existing(&data, &key.fingerprint(), config.store_limits)?;
+    Ok(Administration { key, store })
 }
 
 /// Tells of them where nothing is logged.
@@ -212,16 +245,6 @@ fn run_serve(mut config: Config, weaknesses: &[Weakness]) -> Result<(), CliError
     drop(runtime);
     drop(lock);
     outcome
-}
-
-fn run_invite(config: &Config, command: InviteCommand) -> Result<(), CliError> {
-    // A misspelt directory must not become another server's.
-    let data = DataDir::open_existing(&config.data)?;
-    let key = ServerKey::open_existing(data.path(), config.key_file.as_deref())?;
-    let store = SqlStore::open_existing(&data, &key.fingerprint(), config.store_limits)?;
-    let mut out = io::stdout();
-    let invited = admin::invite(&store, &key, command, &mut out);
-    Ok(runtime()?.block_on(invited)?)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, CliError> {

@@ -128,7 +128,6 @@ impl ApiError {
     }
 
     /// The status that answers it.
-    #[cfg(test)]
     pub(crate) const fn status(&self) -> StatusCode {
         self.table().0
     }

@@ -1,6 +1,9 @@
 //! From a request to the handler that answers it: paths parsed into routes, one match on method
 //! and route, and what every answer carries.
 
+#[cfg(test)]
+mod described;
+
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -116,7 +119,7 @@ impl Route {
             Self::Session => ("/session", "DELETE, OPTIONS"),
             Self::Sessions => ("/sessions", "GET, HEAD, DELETE, OPTIONS"),
             Self::OneSession(_) => ("/sessions/<id>", "DELETE, OPTIONS"),
-            Self::Account => ("/account", "GET, HEAD, OPTIONS"),
+            Self::Account => ("/account", "GET, HEAD, DELETE, OPTIONS"),
             Self::Password => ("/password", "PUT, OPTIONS"),
             Self::ResetStart => ("/password/reset/start", "POST, OPTIONS"),
             Self::Reset => ("/password/reset", "PUT, POST, OPTIONS"),
@@ -153,6 +156,7 @@ impl Route {
                 | Self::ResetStart
                 | Self::Reset
                 | Self::EpochsUndo
+                | Self::Account
         )
     }
 
@@ -309,6 +313,7 @@ async fn dispatch(
         (&Method::DELETE, Route::Sessions) => sessions::revoke_others(call).await,
         (&Method::DELETE, Route::OneSession(id)) => sessions::revoke(call, id).await,
         (&Method::GET, Route::Account) => account::show(call).await,
+        (&Method::DELETE, Route::Account) => account::delete(call, body).await,
         (&Method::PUT, Route::Password) => password::change(call, body).await,
         (&Method::POST, Route::ResetStart) => reset::start(call, body).await,
         (&Method::POST, Route::Reset) => reset::finish(call, body).await,
@@ -368,6 +373,9 @@ fn tell_session(session: &Session, headers: &mut HeaderMap) {
     headers.insert(H_EPOCH, epoch.expect("hexadecimal digits"));
     headers.insert(H_KEYRING, HeaderValue::from(session.keyring_version));
 }
+
+#[cfg(test)]
+pub(crate) use described::described;
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,7 @@ mod codes;
 pub mod device;
 pub mod disk;
 pub mod fuzz;
+pub mod guess;
 pub mod http;
 pub mod impostor;
 pub mod middleman;
@@ -22,6 +23,7 @@ pub mod rules;
 pub mod search;
 pub mod server;
 pub mod terminal;
+pub mod timing;
 pub mod trace;
 pub mod tree;
 

@@ -58,4 +58,7 @@ pub enum AccountError {
     /// The answer to a change of the password was lost: the old one holds, or the new one.
     #[error("the server's last answer was lost, so the password may be the old one or the new one")]
     PasswordInDoubt(#[source] RemoteError),
+    /// The answer to the deletion was lost: the account may be there or not.
+    #[error("the server's last answer was lost, so the account may be deleted or not")]
+    DeletionInDoubt(#[source] RemoteError),
 }

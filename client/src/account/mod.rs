@@ -1,6 +1,7 @@
 //! Becoming somebody at a server, and staying it: registration, login and another password, by
 //! OPAQUE (RFC 9807). Nothing here touches the disk or the terminal.
 
+mod deletion;
 mod error;
 mod fresh_epoch;
 mod login;
@@ -9,6 +10,7 @@ mod recovery;
 mod register;
 mod reset;
 
+pub use deletion::delete_account;
 pub use error::AccountError;
 pub use fresh_epoch::FreshEpoch;
 pub use login::{Into, LoggedIn, login, login_into};

@@ -143,4 +143,22 @@ pub struct Revoke {
 pub enum Account {
     /// Tell what the server knows of the account
     Show,
+    /// Delete the account and its backups at the server
+    ///
+    /// Asks for the password, and for the e-mail address to be typed. All devices are logged out, and
+    /// the address is free. The server keeps the sealed bytes for 30 days more, which nobody can fetch;
+    /// nothing brings them back. Directories on this device stay as they are.
+    #[command(
+        after_help = "Examples:\n  keybackup account delete\n  keybackup account delete --yes \
+                            --password-file FILE --no-input"
+    )]
+    Delete(DeleteAccount),
+}
+
+/// `account delete`.
+#[derive(Debug, Args)]
+pub struct DeleteAccount {
+    /// Don't ask for the address to be typed
+    #[arg(long)]
+    pub yes: bool,
 }

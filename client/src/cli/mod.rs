@@ -13,8 +13,8 @@ mod parse;
 mod target;
 
 pub use account::{
-    Account, ChangePassword, Password, Recovery, ResetPassword, Revoke, RotateRecovery, Session,
-    UndoReset,
+    Account, ChangePassword, DeleteAccount, Password, Recovery, ResetPassword, Revoke,
+    RotateRecovery, Session, UndoReset,
 };
 pub use global::{
     ColorWhen, Global, NewPasswordFlags, PasswordFlags, PhraseFlags, ProgressMode, StoreKind,
@@ -101,7 +101,7 @@ pub enum Command {
     /// Look at the logins of all devices, and end some
     #[command(subcommand)]
     Session(Session),
-    /// Look at the account
+    /// Look at the account, or delete it
     #[command(subcommand)]
     Account(Account),
     /// Check this device's set-up

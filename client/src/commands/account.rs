@@ -1,10 +1,16 @@
-//! `keybackup account show`: what the server knows of the account.
+//! `keybackup account show`: what the server knows of the account. `keybackup account delete`: its
+//! end.
 
+use keybackup_protocol::Address;
 use keybackup_protocol::api::AccountAnswer;
 use serde::Serialize;
 
-use super::context::{Context, now};
-use crate::error::CommandResult;
+use super::context::{Context, cookie, now};
+use crate::account::{self, Owner};
+use crate::cli;
+use crate::error::{Code, CommandResult, Failure};
+use crate::keys::ksf::PasswordKsf;
+use crate::passwords;
 use crate::ui;
 
 #[derive(Serialize)]
@@ -52,6 +58,56 @@ pub(super) fn show(context: &Context<'_>) -> CommandResult {
         ("space", format!("{} of {}", ui::size(held_bytes), ui::size(quota_bytes))),
     ] {
         ui.report(format!("{what:9} {value}"))?;
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Deletion {
+    deleted: bool,
+    held_until: i64,
+    locked_personas: u64,
+}
+
+/// Deletes the account. What this device has seen stays with it, as after `logout`.
+pub(super) fn delete(context: &Context<'_>, arguments: &cli::DeleteAccount) -> CommandResult {
+    let Context { ui, global, environment, .. } = context;
+    let session = context.open()?;
+    let address = &session.record.email;
+    if !arguments.yes {
+        let shown = ui::escape(address.as_str());
+        let question = format!(
+            "This deletes the account and its backups at the server, for good. Type {shown} to go on"
+        );
+        if !ui.ask(&question, "--yes")?.parse::<Address>().is_ok_and(|typed| typed == *address) {
+            return Err(Failure::new(Code::Declined, "not confirmed: nothing was done"));
+        }
+    }
+    let question = super::password_question(address, &session.record.server);
+    let password = passwords::current(ui, &global.passwords, environment, &question)?;
+    let login = session.profile.login_or_none(&session.record, |told| ui.warn(told));
+    let cookie = login.as_ref().and_then(cookie);
+    let vault = &session.vault;
+    let owner = Owner {
+        address,
+        account: vault.account,
+        epoch: vault.epoch,
+        root: &vault.root,
+        cookie: cookie.as_ref(),
+    };
+    let deleted = account::delete_account::<PasswordKsf>(&vault.remote, &owner, &password)?;
+    session.profile.end_session(&session.record, |message| ui.warn(message))?;
+    let (held_until, locked_personas) = (deleted.held_until, deleted.locked_personas);
+    if ui.is_json() {
+        return ui.json(&Deletion { deleted: true, held_until, locked_personas });
+    }
+    ui.line("the account is deleted; all devices are logged out")?;
+    ui.say(format!("the server keeps its sealed bytes until {}", ui::timestamp(held_until)));
+    if locked_personas > 0 {
+        ui.say(format!(
+            "{} locked by a reset stay at the server, and with them the address",
+            ui::count(locked_personas, "persona")
+        ));
     }
     Ok(())
 }

@@ -235,6 +235,8 @@ impl From<AccountError> for Failure {
             AccountError::PasswordInDoubt(_) => Self::of(Code::Network, &error).hint(
                 "find out: keybackup login with the new password, and if that is wrong, with the old one",
             ),
+            AccountError::DeletionInDoubt(_) => Self::of(Code::Network, &error)
+                .hint("the same command again is safe; if it says that the session is over, it was deleted"),
             AccountError::InDoubt(_) => Self::of(Code::Network, &error)
                 .hint("find out: keybackup login EMAIL; keep the recovery phrase until you know"),
         }

@@ -104,6 +104,7 @@ fn run(cli: &Cli, ui: &Ui, environment: &Environment) -> CommandResult {
         Command::Session(cli::Session::List) => sessions::list(context),
         Command::Session(cli::Session::Revoke(arguments)) => sessions::revoke(context, arguments),
         Command::Account(cli::Account::Show) => account::show(context),
+        Command::Account(cli::Account::Delete(arguments)) => account::delete(context, arguments),
         Command::Doctor | Command::Completions(_) | Command::Man(_) => Ok(()),
     }
 }

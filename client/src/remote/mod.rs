@@ -8,11 +8,11 @@ use std::io::{Read, Write};
 
 use bytes::Bytes;
 use keybackup_protocol::api::{
-    AccountAnswer, CodeRequest, CodeSent, CommitHead, Committed, DeviceRecord, Devices, Done,
-    Ended, EpochOpen, Epochs, KeyringAnswer, Labels, Listing, LoggedIn, LoginFinish, LoginStart,
-    LoginStarted, OpenedEpoch, PasswordChange, RecoveryRotation, Registered, RegistrationFinish,
-    RegistrationStart, RegistrationStarted, ResetDone, ResetFinish, ResetStart, ResetStarted,
-    Sessions, Status, Undo, Undone, Unlock, Uploaded,
+    AccountAnswer, AccountDeleted, AccountDeletion, CodeRequest, CodeSent, CommitHead, Committed,
+    DeviceRecord, Devices, Done, Ended, EpochOpen, Epochs, KeyringAnswer, Labels, Listing,
+    LoggedIn, LoginFinish, LoginStart, LoginStarted, OpenedEpoch, PasswordChange, RecoveryRotation,
+    Registered, RegistrationFinish, RegistrationStart, RegistrationStarted, ResetDone, ResetFinish,
+    ResetStart, ResetStarted, Sessions, Status, Undo, Undone, Unlock, Uploaded,
 };
 use keybackup_protocol::{B64, EpochId, PersonaId, SessionId, UploadId, limits, put_lp, routes};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
@@ -208,6 +208,14 @@ impl Remote {
     /// The account's current epoch, by the last answer that named it.
     pub fn current_epoch(&self) -> Option<EpochId> {
         self.wire.current_epoch()
+    }
+
+    /// `DELETE /account`.
+    pub fn delete_account(
+        &self,
+        deletion: &AccountDeletion,
+    ) -> Result<AccountDeleted, RemoteError> {
+        self.send_json(Method::DELETE, routes::ACCOUNT, deletion)
     }
 
     /// `GET /keyring`.

@@ -106,6 +106,22 @@ pub struct AccountAnswer {
     pub personas: u64,
 }
 
+/// `DELETE /account`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct AccountDeletion {
+    /// Proof of the password.
+    pub login: FreshLogin,
+}
+
+/// Answer of `DELETE /account`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountDeleted {
+    /// When what it held is purged, unix seconds.
+    pub held_until: i64,
+    /// Personas that stay, locked in other epochs; while there are any, so does the address.
+    pub locked_personas: u64,
+}
+
 /// What is known of a password.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PasswordFacts {

@@ -43,6 +43,8 @@ pub enum LoginPurpose {
     RotateRecovery,
     /// `POST /epochs/undo`.
     UndoReset,
+    /// `DELETE /account`.
+    DeleteAccount,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -21,6 +21,7 @@ const fn purpose_text(purpose: LoginPurpose) -> &'static str {
         LoginPurpose::ChangePassword => "login change password",
         LoginPurpose::RotateRecovery => "login rotate recovery",
         LoginPurpose::UndoReset => "login undo reset",
+        LoginPurpose::DeleteAccount => "login delete account",
         // Handlers refuse purposes that they don't know before there is a ticket.
         _ => "login session",
     }

@@ -85,9 +85,13 @@ fn epoch(request: &LoginStart) -> Result<EpochChoice, ApiError> {
 /// The registration request of a new password, with the purposes that have one and no other.
 fn blinded(request: &LoginStart) -> Result<Option<Blinded>, ApiError> {
     match (request.purpose, &request.registration_request) {
-        (LoginPurpose::Session | LoginPurpose::RotateRecovery | LoginPurpose::UndoReset, None) => {
-            Ok(None)
-        }
+        (
+            LoginPurpose::Session
+            | LoginPurpose::RotateRecovery
+            | LoginPurpose::UndoReset
+            | LoginPurpose::DeleteAccount,
+            None,
+        ) => Ok(None),
         (LoginPurpose::ChangePassword, Some(request)) => Ok(Some(Blinded::parse(&request.0)?)),
         _ => Err(ApiError::BadRequest("purpose and registration request don't fit")),
     }

@@ -7,6 +7,7 @@
 
 pub mod contract;
 
+mod account_calls;
 mod beginning;
 mod bytes;
 mod calls;

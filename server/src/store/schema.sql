@@ -12,19 +12,23 @@ CREATE TABLE meta (
 );
 
 -- `address` is the keyed hash, `sealed_address` what mail needs. `current_epoch` has no foreign
--- key, since it and epochs.account_id would each have to be there first.
+-- key, since it and epochs.account_id would each have to be there first. `disabled_at`: since when
+-- the operator lets nobody in. A deleted account that nothing is locked in has a random address
+-- and an empty sealed one, until it is purged.
 CREATE TABLE accounts (
   id                       BYTEA  NOT NULL PRIMARY KEY,
   address                  BYTEA  NOT NULL UNIQUE,
   sealed_address           BYTEA  NOT NULL,
   current_epoch            BYTEA  NOT NULL,
   created_at               BIGINT NOT NULL,
-  mail_reset_barred_until  BIGINT NOT NULL DEFAULT 0
+  mail_reset_barred_until  BIGINT NOT NULL DEFAULT 0,
+  disabled_at              BIGINT
 );
 
 -- `origin`: registration | mail. `position`: its place among its account's, from 1. `displaced`: the
 -- epoch that was the current one before it, if one was. `closed_at`: when its account was deleted, or
--- another epoch took its personas in: it opens no more. `held_bytes`: blobs and labels of the epoch's
+-- another epoch took its personas in: it opens no more. `purge_at`: when a deleted one goes with all
+-- that it holds. `held_bytes`: blobs and labels of the epoch's
 -- personas, 256 bytes for each version's row, waiting uploads (what lies in a file as a block and 256
 -- bytes at least), the index, device records; `personas`: how many, removed ones included;
 -- `listed_bytes`: the index, and the newest label of each persona with 128 bytes for its row. These are
@@ -35,6 +39,7 @@ CREATE TABLE epochs (
   origin           TEXT   NOT NULL,
   created_at       BIGINT NOT NULL,
   closed_at        BIGINT,
+  purge_at         BIGINT,
   phrase_verifier  BYTEA  NOT NULL,
   root_verifier    BYTEA  NOT NULL,
   keyring_version  BIGINT NOT NULL,
@@ -46,6 +51,7 @@ CREATE TABLE epochs (
   PRIMARY KEY (account_id, id),
   UNIQUE (account_id, position)
 );
+CREATE INDEX epochs_by_purge ON epochs (purge_at);
 
 -- `kind`: password, with an empty device id | pin (later). `generation` counts up with each
 -- replacement; `tries_left` and `proof_verifier` (of the device proof) are the PIN's.

@@ -6,8 +6,10 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use super::lost::Lost;
-use super::sql::{expiry, retention};
+use super::sql::{expiry, purge, retention};
+use super::tx::Tx;
 use super::{SqlStore, StoreError};
+use keybackup_protocol::AccountId;
 
 /// Age at which a part that no row names is an orphan, and not one that waits for its commit.
 const ORPHAN_AGE_S: i64 = 24 * 60 * 60;
@@ -23,6 +25,7 @@ impl SqlStore {
         }
         self.sweep_uploads(now).await?;
         self.sweep_blobs(now).await?;
+        self.purge(None, now).await?;
         self.sweep_orphans(now).await
     }
 
@@ -49,6 +52,23 @@ impl SqlStore {
             }
             let parts = self.0.writer.run(move |tx| retention::drop_blobs(tx, now, &over)).await?;
             self.delete(&parts).await?;
+        }
+        Ok(())
+    }
+
+    /// Purges what was deleted and whose time has come, of all accounts or of one.
+    pub(super) async fn purge(&self, of: Option<AccountId>, now: i64) -> Result<(), StoreError> {
+        while let Some((account, epoch)) =
+            self.0.readers.run(move |tx| purge::next(tx, of, now)).await?
+        {
+            loop {
+                let dropped = move |tx: &mut Tx<'_>| purge::drop_some(tx, account, epoch, now);
+                let (parts, more) = self.0.writer.run(dropped).await?;
+                self.delete(&parts).await?;
+                if !more {
+                    break;
+                }
+            }
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What is special to `SQLite` and a local directory.
 
+mod locked;
 mod loss;
 
 use std::future::Future;

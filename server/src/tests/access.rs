@@ -26,6 +26,7 @@ fn endpoints() -> Vec<(&'static str, String)> {
         ("GET", "/devices".to_owned()),
         ("PUT", format!("/devices/{}", device(1))),
         ("GET", "/account".to_owned()),
+        ("DELETE", "/account".to_owned()),
         ("PUT", "/password".to_owned()),
         ("GET", "/sessions".to_owned()),
         ("DELETE", "/sessions".to_owned()),

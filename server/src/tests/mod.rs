@@ -3,10 +3,12 @@
 mod access;
 mod admin;
 mod codes;
+mod deletion;
 mod harness;
 mod limits;
 mod login;
 mod malformed;
+mod matrix;
 mod password;
 mod personas;
 mod reset_page;

@@ -91,6 +91,7 @@ fn help() {
         "session revoke",
         "account",
         "account show",
+        "account delete",
         "doctor",
         "completions",
         "man",
@@ -111,6 +112,7 @@ fn help() {
             &["health", "--help"],
             &["invite", "create", "--help"],
             &["mail", "test", "--help"],
+            &["account", "--help"],
         ] {
             let mut command = std::process::Command::new(&server);
             command.env_clear().args(arguments);

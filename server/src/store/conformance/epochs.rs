@@ -18,7 +18,7 @@ const fn code(n: u8) -> CodeTag {
 }
 
 /// Has code `n` mailed to user `user`.
-async fn mailed(store: &dyn Store, user: u8, n: u8) {
+pub(super) async fn mailed(store: &dyn Store, user: u8, n: u8) {
     // Days ago, each on another: an address is mailed so many a day.
     let code = NewCode { expires_at: NOW + 900, ..new_code(user, n, NOW - 100_000 * i64::from(n)) };
     store.request_code(code).await.expect("mails");
@@ -40,7 +40,7 @@ fn new_code(user: u8, n: u8, now: i64) -> NewCode {
 }
 
 /// Reset `n` of user `user`, with code `n`.
-fn new_reset(user: u8, n: u8, phrase: Option<u8>) -> NewReset {
+pub(super) fn new_reset(user: u8, n: u8, phrase: Option<u8>) -> NewReset {
     NewReset {
         id: [n; 16],
         address: address(user),
@@ -82,7 +82,7 @@ fn with_phrase(epoch: u8, verifier: u8, generation: u64, n: u8) -> ResetWith {
 }
 
 /// Resets user `user` without phrase: epoch `n` is the current one.
-async fn displace(store: &dyn Store, user: u8, n: u8) {
+pub(crate) async fn displace(store: &dyn Store, user: u8, n: u8) {
     mailed(store, user, n).await;
     store.open_reset(new_reset(user, n, None)).await.map(drop).expect("opens");
     let with = ResetWith::MailAlone(new_epoch(n));

@@ -1,8 +1,10 @@
 //! The conformance suite: what the contract promises, tried on a fresh store each time. Every
 //! backend runs it.
 
+pub(crate) mod accounts;
 pub(crate) mod attempts;
 pub(crate) mod commits;
+pub(crate) mod deletion;
 pub(crate) mod epochs;
 mod fixtures;
 pub(crate) mod mail;
@@ -27,7 +29,7 @@ pub(crate) const LIMITS: StoreLimits = StoreLimits {
     starts_per_hour: STARTS,
 };
 
-pub(crate) use fixtures::{NOW, User, blob, persona};
+pub(crate) use fixtures::{NOW, User, blob, new_attempt, new_registration, persona};
 
 /// The suite, a test for each check. `$fresh` is a function that makes a store with [`LIMITS`], and
 /// what must outlive it.
@@ -40,6 +42,10 @@ macro_rules! conformance {
             attempts: finds_the_credential, knows_nothing_of_unknown_addresses,
                 limits_strangers_and_not_the_owner, knows_a_device_whose_answer_was_lost,
                 lets_finished_ones_go, finishes_once, refuses_a_replaced_record;
+            accounts: are_listed_and_shown, let_nobody_in_while_disabled,
+                lose_all_sessions_when_told;
+            deletion: frees_the_address_and_ends_access, is_answered_alike_when_repeated,
+                changes_nothing_when_refused, purges_after_thirty_days, purges_at_once_when_told;
             sessions: hold_until_they_expire, end_when_idle, end_when_told,
                 change_nothing_once_ended, are_few_on_a_device, are_listed_and_revoked, carry_the_material_of_their_epoch;
             passwords: replace_record_and_slot_and_end_sessions, are_the_same_when_repeated,

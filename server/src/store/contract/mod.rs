@@ -13,6 +13,7 @@
 //! Times are unix seconds and come from the caller, so that tests own the clock. Versions,
 //! counters and generations are unsigned here and at most `i64::MAX` in rows.
 
+mod account;
 mod blobs;
 mod epochs;
 mod error;
@@ -30,6 +31,7 @@ use keybackup_protocol::api::{
 };
 use keybackup_protocol::{AccountId, EpochId, PersonaId};
 
+pub use account::*;
 pub use blobs::*;
 pub use epochs::*;
 pub use error::*;
@@ -56,7 +58,7 @@ pub struct StoreLimits {
 
 /// What the server keeps. See the promises at the top of this file.
 #[async_trait::async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: AccountStore {
     /// Whether rows can be read and written, and parts be written. What was tried with success
     /// some seconds ago is not tried again.
     async fn health(&self) -> Result<(), StoreError>;
@@ -271,7 +273,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Drops what is over: expired attempts, sessions, uploads and invitations, bytes that
     /// retention no longer keeps (beyond the newest 20 versions *and* superseded over 30 days
-    /// ago; removed ones after 30 days), and parts that no row names and that are older than a
+    /// ago; removed ones after 30 days), what was deleted 30 days ago, and parts that no row names and that are older than a
     /// day. Safe at any time, and interrupted at any point.
     async fn sweep(&self, now: i64) -> Result<(), StoreError>;
 }

@@ -31,7 +31,8 @@ const ADD_INDEX: &str = "INSERT INTO indexes \
     VALUES ($1, $2, $3, $4, $5, $6)";
 const UNCHANGED_SINCE: &str = "SELECT c.generation FROM accounts a JOIN credentials c \
     ON c.account_id = a.id AND c.epoch_id = $1 AND c.kind = 'password' \
-    WHERE a.id = $2 AND a.current_epoch = $1 AND c.generation = 1";
+    JOIN epochs e ON e.account_id = a.id AND e.id = $1 AND e.closed_at IS NULL \
+    WHERE a.id = $2 AND a.current_epoch = $1 AND a.disabled_at IS NULL AND c.generation = 1";
 const KEYRING: &str = "SELECT k.version, k.sealed FROM epochs e JOIN keyrings k \
     ON k.account_id = e.account_id AND k.epoch_id = e.id AND k.version = e.keyring_version \
     WHERE e.account_id = $1 AND e.id = $2";

@@ -20,6 +20,8 @@ const STRANGERS: &[u8] = &[];
 pub(crate) const NOBODY: AccountId = AccountId::from_bytes([0; 16]);
 
 const ACCOUNT_OF: &str = "SELECT id FROM accounts WHERE address = $1";
+const ENABLED_ACCOUNT_OF: &str =
+    "SELECT id FROM accounts WHERE address = $1 AND disabled_at IS NULL";
 const COUNT: &str = "SELECT COALESCE(SUM(evaluations), 0), COALESCE(MIN(opened_at), 0) \
     FROM attempts \
     WHERE address = $1 AND bucket = $2 AND opened_at > $3 AND finished_at IS NULL";
@@ -30,20 +32,22 @@ const CREDENTIAL: &str = "SELECT c.epoch_id, c.record, c.setup_id, c.generation 
     FROM accounts a JOIN credentials c ON c.account_id = a.id \
     AND c.epoch_id = COALESCE($1, a.current_epoch) AND c.kind = 'password' \
     JOIN epochs e ON e.account_id = a.id AND e.id = c.epoch_id AND e.closed_at IS NULL \
-    WHERE a.id = $2";
+    WHERE a.id = $2 AND a.disabled_at IS NULL";
 const FINISH_LOGIN: &str = "UPDATE attempts SET finished_at = $1, digest = $2 \
     WHERE id = $3 AND kind = 'login' AND finished_at IS NULL AND expires_at > $1 \
     AND address = (SELECT address FROM accounts WHERE id = $4)";
 const FINISHED_WITH: &str = "SELECT digest FROM attempts \
     WHERE id = $1 AND kind = 'login' AND finished_at IS NOT NULL AND expires_at > $2 \
     AND address = (SELECT address FROM accounts WHERE id = $3)";
-const SAME_RECORD: &str = "SELECT generation FROM credentials WHERE account_id = $1 \
-    AND epoch_id = $2 AND kind = 'password' AND generation = $3";
+const SAME_RECORD: &str = "SELECT c.generation FROM credentials c \
+    JOIN accounts a ON a.id = c.account_id AND a.disabled_at IS NULL \
+    JOIN epochs e ON e.account_id = c.account_id AND e.id = c.epoch_id AND e.closed_at IS NULL \
+    WHERE c.account_id = $1 AND c.epoch_id = $2 AND c.kind = 'password' AND c.generation = $3";
 const CREDENTIAL_BEFORE: &str = "SELECT c.epoch_id, c.record, c.setup_id, c.generation \
     FROM accounts a JOIN epochs now ON now.account_id = a.id AND now.id = a.current_epoch \
     JOIN epochs e ON e.account_id = a.id AND e.id = now.displaced AND e.closed_at IS NULL \
     JOIN credentials c ON c.account_id = a.id AND c.epoch_id = e.id AND c.kind = 'password' \
-    WHERE a.id = $1";
+    WHERE a.id = $1 AND a.disabled_at IS NULL";
 const OPENED: &str = "SELECT address, invite, digest FROM attempts \
     WHERE id = $1 AND kind = $2 AND expires_at > $3";
 const FINISHED_RESET: &str = "SELECT id FROM attempts \
@@ -285,6 +289,14 @@ pub(crate) fn account_of(
     address: AddressTag,
 ) -> Result<Option<AccountId>, StoreError> {
     tx.row(ACCOUNT_OF, values![&address.0], |row| row.at(0))
+}
+
+/// The same, unless it is disabled: then it is as an unknown one.
+pub(crate) fn enabled_account_of(
+    tx: &mut Tx<'_>,
+    address: AddressTag,
+) -> Result<Option<AccountId>, StoreError> {
+    tx.row(ENABLED_ACCOUNT_OF, values![&address.0], |row| row.at(0))
 }
 
 fn refuse_too_many(

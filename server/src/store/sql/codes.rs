@@ -36,7 +36,12 @@ pub(crate) const REQUESTS_KEPT_S: i64 = 24 * 60 * 60;
 /// Makes a code the live one of its address, and queues its letter, or the other one where the code
 /// is of no use; nothing of that when too many were asked for, which nobody is told.
 pub(crate) fn request(tx: &mut Tx<'_>, code: &NewCode) -> Result<(), StoreError> {
-    let is_known = attempts::account_of(tx, code.address)?.is_some();
+    // A disabled account can't be reset, and its address is taken all the same.
+    let is_known = match code.purpose {
+        CodePurpose::Reset => attempts::enabled_account_of(tx, code.address)?,
+        CodePurpose::Confirm | CodePurpose::UndoAddress => attempts::account_of(tx, code.address)?,
+    }
+    .is_some();
     if !may_ask(tx, code)? {
         return Ok(());
     }

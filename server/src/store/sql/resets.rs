@@ -37,7 +37,8 @@ pub(crate) fn open(
     if !codes::check(tx, reset.address, CodePurpose::Reset, &reset.code, reset.now)? {
         return Err(StoreError::CodeRefused);
     }
-    let account = attempts::account_of(tx, reset.address)?.ok_or(StoreError::CodeRefused)?;
+    let account =
+        attempts::enabled_account_of(tx, reset.address)?.ok_or(StoreError::CodeRefused)?;
     let proven = reset.phrase.map(|verifier| prove(tx, account, &verifier)).transpose()?;
     if proven.is_none() {
         refuse_barred(tx, account, reset.now, limits)?;
@@ -125,7 +126,7 @@ fn make(tx: &mut Tx<'_>, reset: &Reset, limits: &StoreLimits) -> Result<(), Stor
     }
     attempts::finish_reset(tx, &reset.attempt, &reset.digest, now)?;
     codes::forget(tx, reset.address, CodePurpose::Reset, &reset.code)?;
-    if attempts::account_of(tx, reset.address)? != Some(account) {
+    if attempts::enabled_account_of(tx, reset.address)? != Some(account) {
         return Err(StoreError::AttemptRefused);
     }
     let current = epochs::current(tx, account)?;

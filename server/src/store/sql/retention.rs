@@ -88,7 +88,7 @@ pub(crate) fn drop_uploads(tx: &mut Tx<'_>, now: i64) -> Result<(Vec<String>, bo
 }
 
 /// Deletes the rows of parts; notes their names, and returns what they counted for.
-fn take_parts(
+pub(crate) fn take_parts(
     tx: &mut Tx<'_>,
     sql: &'static str,
     of: &[Value<'_>],

@@ -24,7 +24,7 @@ const END_ATTEMPT: &str = "DELETE FROM sessions \
     WHERE account_id = $1 AND device_id = $2 AND attempt = $3 AND kind = 'session'";
 const FIND: &str = "SELECT s.id, s.account_id, s.epoch_id, s.device_id, a.current_epoch, \
     e.keyring_version, s.last_used_at \
-    FROM sessions s JOIN accounts a ON a.id = s.account_id \
+    FROM sessions s JOIN accounts a ON a.id = s.account_id AND a.disabled_at IS NULL \
     JOIN epochs e ON e.account_id = s.account_id AND e.id = s.epoch_id \
     WHERE s.token_hash = $1 AND s.kind = 'session' \
     AND s.expires_at > $2 AND s.last_used_at + s.idle_ttl_s > $2";
@@ -157,10 +157,9 @@ pub(crate) fn revoke_others(
     Ok(tx.execute(REVOKE_OTHERS, values![&account, kept])? as u64)
 }
 
-/// Ends all sessions of an account.
-pub(crate) fn revoke_all(tx: &mut Tx<'_>, account: AccountId) -> Result<(), StoreError> {
-    tx.execute(REVOKE_ALL, values![&account])?;
-    Ok(())
+/// Ends all sessions of an account; returns how many.
+pub(crate) fn revoke_all(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, StoreError> {
+    Ok(tx.execute(REVOKE_ALL, values![&account])? as u64)
 }
 
 /// Ends the sessions of an epoch.

@@ -16,7 +16,8 @@ pub(crate) fn undo(
     let (account, epoch) = match &undo.with {
         UndoWith::Phrase { address, network, verifier } => {
             starts::count(tx, &network.0, undo.now, limits)?;
-            let account = attempts::account_of(tx, *address)?.ok_or(StoreError::ProofRefused)?;
+            let account =
+                attempts::enabled_account_of(tx, *address)?.ok_or(StoreError::ProofRefused)?;
             let (epoch, _) =
                 epochs::proven_by_phrase(tx, account, verifier)?.ok_or(StoreError::ProofRefused)?;
             (account, epoch)

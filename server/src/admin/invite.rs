@@ -1,13 +1,13 @@
-//! `keybackup-server invite`: invitations, written straight into the store, also while a server
-//! runs on it.
+//! `keybackup-server invite`: invitations.
 
-use std::io::{self, Write};
+use std::io::Write;
 
+use super::AdminError;
 use crate::auth::invite;
 use crate::config::Period;
 use crate::keyfile::ServerKey;
 use crate::state::system_clock;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// What to do with invitations.
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -29,24 +29,6 @@ pub(crate) enum InviteCommand {
         /// Its number in the list
         number: i64,
     },
-}
-
-/// Why it was not done.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub(crate) enum AdminError {
-    /// The store refused or failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// There is no such invitation.
-    #[error("there is no invitation {number}")]
-    NoInvite {
-        /// Its number.
-        number: i64,
-    },
-    /// The output could not be written.
-    #[error("can't write the output")]
-    Output(#[from] io::Error),
 }
 
 /// Does it; data goes to `out`.

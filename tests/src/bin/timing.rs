@@ -1,0 +1,29 @@
+//! Measures whether the time of `POST /login/start` tells known from unknown addresses, and prints
+//! what came of it. Exit 1 when it does.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use keybackup_tests::timing;
+
+/// Asks for known and unknown addresses in turn, and compares the times.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Requests for each
+    #[arg(long, default_value_t = 80_000)]
+    pairs: u32,
+    /// Largest |t|
+    #[arg(long, default_value_t = 4.5)]
+    most: f64,
+}
+
+fn main() -> ExitCode {
+    let Arguments { pairs, most } = Arguments::parse();
+    let report = timing::login_start(pairs);
+    println!("pairs                 {}", report.pairs);
+    println!("known, mean           {:.2} µs", report.known_us);
+    println!("unknown, mean         {:.2} µs", report.unknown_us);
+    println!("Welch t, all          {:.2}", report.t);
+    println!("Welch t, fastest 90 % {:.2}", report.t_kept);
+    if report.worst() < most { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
