@@ -1,6 +1,8 @@
 //! Another recovery phrase for the same root key, by who proves the password; and the way back from
 //! a reset without phrase, by who has what the epoch before it was made with.
 
+use std::time::{Duration, Instant};
+
 use keybackup_protocol::api::{
     FreshLogin, LoginPurpose, LoginStart, RecoveryRotation, Slot, SlotKind, Undo, Undone,
 };
@@ -17,34 +19,45 @@ use crate::records::slot;
 use crate::remote::Remote;
 use crate::secret::{DeviceCookie, Password, Phrase, RootKey};
 
-/// A new phrase, proven to be allowed and unknown to the server.
+/// How old a login may be that a new phrase is sent with: the server takes it for two minutes.
+const FRESH: Duration = Duration::from_secs(90);
+
+/// A new phrase, whose password is proven, and which is unknown to the server.
 pub struct NewPhrase {
     phrase: Phrase,
     rotation: RecoveryRotation,
+    proven_at: Instant,
 }
 
 impl NewPhrase {
-    /// Makes one, and a login that the server takes it with. The person has two minutes to keep it;
-    /// so the login comes last, in [`Self::commit`].
-    pub fn make(remote: &Remote, owner: &Owner<'_>) -> Result<Self, AccountError> {
+    /// Proves the password, and makes a phrase. The server's slot must not be of an older generation
+    /// than `known`.
+    pub fn make<K: Ksf>(
+        remote: &Remote,
+        owner: &Owner<'_>,
+        password: &Password,
+        known: u64,
+    ) -> Result<Self, AccountError> {
         greet(remote)?;
         let facts = remote.account()?;
         let generation = facts.recovery_generation;
         let ours = (facts.account_id, facts.epoch) == (owner.account, owner.epoch);
-        if !ours || !(1..MAX_ORDINAL).contains(&generation) {
+        if !ours || !(known.max(1)..MAX_ORDINAL).contains(&generation) {
             return Err(AccountError::BadAnswer);
         }
+        let login = prove_for_rotation::<K>(remote, owner, password)?;
+        let proven_at = Instant::now();
         let phrase = keys::phrase::generate(&mut OsRng);
         let (key, generation) = (keys::recovery_slot_key(&phrase), generation + 1);
         let sealed =
             slot::seal(&mut OsRng, &key, owner.account, owner.epoch, generation, owner.root)
                 .map_err(AccountError::Seal)?;
         let rotation = RecoveryRotation {
-            login: FreshLogin { ticket: String::new(), ke3: B64(Vec::new()) },
+            login,
             slot: Slot { kind: SlotKind::Recovery, generation, sealed: B64(sealed) },
             phrase_verifier: B64(keys::verifier(&keys::phrase_proof(&phrase)).to_vec()),
         };
-        Ok(Self { phrase, rotation })
+        Ok(Self { phrase, rotation, proven_at })
     }
 
     /// The phrase: twelve words, to be kept before [`Self::commit`].
@@ -52,26 +65,30 @@ impl NewPhrase {
         keys::phrase::text(&self.phrase)
     }
 
-    /// Proves the password and makes the phrase the account's. Returns the slot, to be kept on the
-    /// device. A lost answer is asked for again, with the same bytes.
+    /// Makes the phrase the account's; proves the password again where writing it down took long.
+    /// Returns the slot, to be kept on the device. A lost answer is asked for again, with the same
+    /// bytes.
     pub fn commit<K: Ksf>(
         mut self,
         remote: &Remote,
         owner: &Owner<'_>,
         password: &Password,
     ) -> Result<Slot, AccountError> {
-        let into = Into::Current;
-        self.rotation.login = prove::<K>(
-            remote,
-            owner.address,
-            password,
-            LoginPurpose::RotateRecovery,
-            into,
-            owner.cookie,
-        )?;
+        if self.proven_at.elapsed() > FRESH {
+            self.rotation.login = prove_for_rotation::<K>(remote, owner, password)?;
+        }
         see_through(|| remote.rotate_recovery(&self.rotation), AccountError::PhraseInDoubt)?;
         Ok(self.rotation.slot)
     }
+}
+
+fn prove_for_rotation<K: Ksf>(
+    remote: &Remote,
+    owner: &Owner<'_>,
+    password: &Password,
+) -> Result<FreshLogin, AccountError> {
+    let purpose = LoginPurpose::RotateRecovery;
+    prove::<K>(remote, owner.address, password, purpose, Into::Current, owner.cookie)
 }
 
 /// Goes back to the epoch of a phrase.

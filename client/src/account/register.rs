@@ -16,8 +16,8 @@ use crate::records::DeviceRecord;
 use crate::remote::Remote;
 use crate::secret::Password;
 
-/// What a server may ask for, to let somebody in.
-#[derive(Debug, Clone, Default)]
+/// What a server may ask for, to let somebody in. No `Debug`: they are secret while they hold.
+#[derive(Default)]
 pub struct Codes {
     /// The operator's invitation.
     pub invite: Option<String>,

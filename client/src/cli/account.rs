@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::code::TypedCode;
 use super::global::{NewPasswordFlags, PhraseFlags};
 
 /// `password`.
@@ -39,7 +40,7 @@ pub struct ResetPassword {
     pub address: Option<String>,
     /// The mailed code, with or without dashes
     #[arg(long, value_name = "CODE")]
-    pub code: Option<String>,
+    pub code: Option<TypedCode>,
     /// Where the recovery phrase comes from.
     #[command(flatten)]
     pub phrase: PhraseFlags,

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 mod account;
+mod code;
 mod global;
 mod parse;
 mod target;
@@ -16,6 +17,7 @@ pub use account::{
     Account, ChangePassword, DeleteAccount, Password, Recovery, ResetPassword, Revoke,
     RotateRecovery, Session, UndoReset,
 };
+pub use code::TypedCode;
 pub use global::{
     ColorWhen, Global, NewPasswordFlags, PasswordFlags, PhraseFlags, ProgressMode, StoreKind,
 };
@@ -129,10 +131,10 @@ pub struct Register {
     pub device: Option<String>,
     /// Invitation code, where the server asks for one
     #[arg(long, value_name = "CODE")]
-    pub invite: Option<String>,
+    pub invite: Option<TypedCode>,
     /// Mailed code, where the server asks for one; without it one is mailed
     #[arg(long, value_name = "CODE")]
-    pub confirm: Option<String>,
+    pub confirm: Option<TypedCode>,
     /// Write the recovery phrase to this new file instead of showing it
     #[arg(long, value_name = "FILE")]
     pub recovery_file: Option<PathBuf>,

@@ -173,7 +173,7 @@ fn account_refused(error: &RemoteError) -> Option<Failure> {
             Code::WrongPhrase,
             "neither this phrase nor what this device has is of an epoch of the account that it could open",
         )
-        .hint("the code holds on: the same command again with another phrase"),
+        .hint("the same command again with another phrase; a mailed code holds on"),
         code::RESET_BARRED => {
             Failure::new(Code::Barred, "resets without the recovery phrase are barred for this account")
                 .hint("after one was undone for 30 days, and after three in 30 days; with the phrase a reset works")
@@ -279,6 +279,7 @@ impl From<VaultError> for Failure {
                     .hint("nothing was changed, here or there; compare with another device: keybackup status")
                     .hint("if the operator says that an old copy was put back: keybackup --profile NEW login EMAIL takes what is there, and push adds what this device has")
             }
+            VaultError::WrongPhrase => Self::of(Code::WrongPhrase, &error),
             VaultError::OtherEpoch { .. } => Self::of(Code::Rollback, &error).hint(
                 "was the account reset without its phrase? what this device has seen is kept",
             ),

@@ -11,6 +11,7 @@ use crate::account::{self, AccountError, Into, NewPhrase, Owner};
 use crate::cli::{self, PhraseFlags, Recovery};
 use crate::error::{Code, CommandResult, Failure};
 use crate::keys::ksf::PasswordKsf;
+use crate::keys::opaque::OpaqueError;
 use crate::records::{Keyring, LocalState};
 use crate::remote::{Remote, RemoteError};
 use crate::secret::{Phrase, RootKey};
@@ -125,7 +126,9 @@ fn rotate(context: &Context<'_>, arguments: &cli::RotateRecovery) -> CommandResu
         cookie: cookie.as_ref(),
     };
     session.profile.probe()?;
-    let phrase = NewPhrase::make(&vault.remote, &owner)?;
+    let known = session.record.recovery_slots().map(|slot| slot.generation).max().unwrap_or(1);
+    // A password that is wrong is told before there is a phrase that will never be one.
+    let phrase = NewPhrase::make::<PasswordKsf>(&vault.remote, &owner, &password, known)?;
     let text = phrase.text();
     phrases::keep(ui, &text, file)?;
     if ui.is_json() {
@@ -191,7 +194,19 @@ fn unlock(context: &Context<'_>, flags: &PhraseFlags) -> CommandResult {
     for epoch in &opened {
         done.push(session.unlock(epoch)?);
     }
+    forget_roots(context, &mut session);
     report(context, &done, locked.len() - done.len())
+}
+
+/// Keeps the login without the root keys of what is unlocked: they are of no more use.
+fn forget_roots(context: &Context<'_>, session: &mut Session) {
+    let ui = context.ui;
+    let login = session.profile.login_or_none(&session.record, |told| ui.warn(told));
+    if let Some(login) = login.filter(|login| login.session.is_some())
+        && let Err(failure) = login::store(context, session, &login)
+    {
+        ui.warn(format!("the login could not be kept anew: {failure}"));
+    }
 }
 
 /// The epoch among those that are locked whose phrase it is.
@@ -310,22 +325,32 @@ fn undo(context: &Context<'_>, arguments: &cli::UndoReset) -> CommandResult {
         let login =
             known.as_ref().and_then(|record| profile.login_or_none(record, |told| ui.warn(told)));
         let cookie = login.as_ref().and_then(cookie);
-        let before = match (&known, &login) {
-            (Some(record), Some(login)) => displaced(record, login),
-            _ => None,
+        let undo = |epoch, root: &RootKey| {
+            let cookie = cookie.as_ref();
+            account::undo_with_password::<PasswordKsf>(
+                &remote, &address, &password, epoch, root, cookie,
+            )
         };
-        let (epoch, root) = match before {
-            Some(before) => before,
-            None => root_of_before(&remote, &address, &password)?,
-        };
-        account::undo_with_password::<PasswordKsf>(
-            &remote,
-            &address,
-            &password,
-            epoch,
-            &root,
-            cookie.as_ref(),
-        )?
+        let mut done = None;
+        for (epoch, root) in
+            known.iter().zip(&login).flat_map(|(record, login)| epochs_of_before(record, login))
+        {
+            match undo(epoch, &root) {
+                // The password is of another epoch, or this one is the current one.
+                Err(AccountError::Opaque(OpaqueError::WrongPassword)) => {}
+                Ok(undone) if !undone.changed => done = Some(undone),
+                undone => {
+                    done = Some(undone?);
+                    break;
+                }
+            }
+        }
+        if let Some(done) = done {
+            done
+        } else {
+            let (epoch, root) = root_of_before(&remote, &address, &password)?;
+            undo(epoch, &root)?
+        }
     };
     if ui.is_json() {
         let epoch = done.epoch.to_string();
@@ -343,17 +368,19 @@ fn undo(context: &Context<'_>, arguments: &cli::UndoReset) -> CommandResult {
     Ok(())
 }
 
-/// The epoch that this device was in when its password was the one asked for, and its root key.
-fn displaced(
+/// The epochs that this device holds the root keys of and that may be gone back to: its own, which a
+/// reset may have displaced, and those that it was in before, the last one first.
+fn epochs_of_before(
     record: &crate::profile::Record,
     login: &crate::profile::Login,
-) -> Option<(EpochId, RootKey)> {
-    let session = login.session.as_ref()?;
-    let (epoch, root) = match session.former.last() {
-        Some(former) => (former.epoch, &former.root),
-        None => (record.epoch_id, &session.root),
-    };
-    Some((epoch, RootKey::init_with(|bytes| bytes.copy_from_slice(&root[..]))))
+) -> Vec<(EpochId, RootKey)> {
+    let Some(session) = &login.session else { return Vec::new() };
+    let root = |root: &[u8; 32]| RootKey::init_with(|bytes| bytes.copy_from_slice(root));
+    let former = session.former.iter().rev();
+    let former = former.filter(|former| !record.closed.contains(&former.epoch));
+    std::iter::once((record.epoch_id, root(&session.root)))
+        .chain(former.map(|former| (former.epoch, root(&former.root))))
+        .collect()
 }
 
 /// The same on a device that was never logged in: the password opens the slot of the epoch that the

@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Register) -> CommandRe
     refuse_unwelcome(&status, arguments)?;
     phrases::refuse_unseen(ui, arguments.recovery_file.as_deref())?;
     let confirmation = match &arguments.confirm {
-        Some(code) => Some(code.clone()),
+        Some(code) => Some(code.as_str().to_owned()),
         None if status.confirm_email => Some(mailed_code(ui, &remote, address.as_str())?),
         None => None,
     };
@@ -67,7 +67,10 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Register) -> CommandRe
         &remote,
         &address,
         &password,
-        Codes { invite: arguments.invite.clone(), confirmation },
+        Codes {
+            invite: arguments.invite.as_ref().map(|code| code.as_str().to_owned()),
+            confirmation,
+        },
         device,
         &device_record,
     )?;

@@ -46,8 +46,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::ResetPassword) -> Comm
     match &arguments.code {
         None => request(context, &remote, &address),
         Some(code) => {
-            let code = code.clone();
-            reset(context, arguments, &code, profile, Where { remote, server, address })
+            let place = Where { remote, server, address };
+            reset(context, arguments, code.as_str(), profile, place)
         }
     }
 }
@@ -71,7 +71,8 @@ fn request(context: &Context<'_>, remote: &Remote, address: &Address) -> Command
     }
     let word = ui::shell_word(address.as_str());
     ui.line(format!(
-        "if {} has an account there, a code is on its way to it; it holds for 15 minutes",
+        "if {} has an account there, a code is on its way to it, unless one was just \
+         mailed (one in 2 minutes, 6 a day); it holds for 15 minutes",
         ui::escape(address.as_str())
     ))?;
     ui.line(format!("then: keybackup password reset {word} --code CODE"))
@@ -162,13 +163,11 @@ fn reset(
 /// What a reset without phrase means, and whether to go on.
 fn warn(context: &Context<'_>, arguments: &cli::ResetPassword, personas: u64) -> CommandResult {
     let ui = context.ui;
-    if personas == 0 {
-        return Ok(());
-    }
-    let what = if personas == 1 {
-        "1 persona will be locked".to_owned()
-    } else {
-        format!("{personas} personas will be locked")
+    let what = match personas {
+        // The server's word, on which it does not depend whether to ask.
+        0 => "what there may be is locked (nothing, says the server)".to_owned(),
+        1 => "1 persona will be locked".to_owned(),
+        personas => format!("{personas} personas will be locked"),
     };
     ui.say(format!(
         "Without the recovery phrase {what}: the server keeps what is backed up, but nobody can read \

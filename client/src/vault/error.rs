@@ -18,6 +18,9 @@ pub enum VaultError {
     /// A sealed object that does not open, or holds what it may not.
     #[error("a sealed object of the account is damaged or forged")]
     Record(#[from] RecordError),
+    /// What a phrase should open has another commitment: another phrase, or damage.
+    #[error("the recovery phrase is not this epoch's, or what it opens is damaged")]
+    WrongPhrase,
     /// A listing that does not open.
     #[error("the server's listing is damaged or forged")]
     Listing(#[from] ListingError),

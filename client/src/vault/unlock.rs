@@ -10,7 +10,10 @@ use rand08::rngs::OsRng;
 use super::{Notes, Vault, VaultError};
 use crate::keys;
 use crate::marks::{self, Opened};
-use crate::records::{Digest, Index, Keyring, Label, LocalState, Name, OpenedLabel, slot};
+use crate::records::{
+    Digest, Index, Keyring, Label, LocalState, Name, OpenedLabel, RecordError, slot,
+};
+use crate::seal::OpenError;
 use crate::secret::{Phrase, RootKey};
 
 /// How often an unlocking is tried again because another device changed the account meanwhile.
@@ -67,16 +70,21 @@ impl Vault {
         let proof = key.proof();
         let answer = self.remote.open_epoch(&epoch, &EpochOpen { proof: proof.clone() })?;
         let from_phrase;
-        let root = match key {
-            UnlockKey::Root(root) => root,
-            UnlockKey::Phrase(phrase) => {
-                let slot = &answer.recovery_slot;
-                let key = keys::recovery_slot_key(phrase);
-                let (generation, sealed) = (slot.generation, &slot.sealed.0);
-                from_phrase = slot::open(&key, self.account, epoch, generation, sealed)?;
-                &from_phrase
-            }
-        };
+        let root =
+            match key {
+                UnlockKey::Root(root) => root,
+                UnlockKey::Phrase(phrase) => {
+                    let slot = &answer.recovery_slot;
+                    let key = keys::recovery_slot_key(phrase);
+                    let (generation, sealed) = (slot.generation, &slot.sealed.0);
+                    from_phrase = slot::open(&key, self.account, epoch, generation, sealed)
+                        .map_err(|error| match error {
+                            RecordError::Open(OpenError::Commitment) => VaultError::WrongPhrase,
+                            other => other.into(),
+                        })?;
+                    &from_phrase
+                }
+            };
         let api::Keyring { version, sealed } = &answer.keyring;
         let keyring = Keyring::open(root, self.account, epoch, *version, &sealed.0)?;
         let listing = self.remote.epoch_listing(&epoch)?;

@@ -9,6 +9,9 @@ use zeroize::Zeroizing;
 use crate::keyfile::{KeyFileError, ServerKey};
 use crate::store::{CODE_TTL_S, MAIL_TTL_S, QueuedMail};
 
+/// Room for a letter's facts.
+const ROOM_BYTES: usize = 256;
+
 /// One letter. No `Debug`: there are codes in some.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -78,8 +81,11 @@ impl Letter {
     pub(crate) fn seal(&self, key: &ServerKey) -> Result<QueuedMail, KeyFileError> {
         let mut id = [0; 16];
         OsRng.try_fill_bytes(&mut id).map_err(|_| KeyFileError::Random)?;
-        let plain = serde_json::to_vec(self).expect("strings and numbers are all that it holds");
-        let sealed_body = key.seal_letter(&id, &Zeroizing::new(plain))?;
+        // Room for the longest, so that a code is not left behind in a smaller buffer.
+        let mut plain = Zeroizing::new(Vec::with_capacity(ROOM_BYTES));
+        serde_json::to_writer(&mut *plain, self)
+            .expect("strings and numbers are all that it holds");
+        let sealed_body = key.seal_letter(&id, &plain)?;
         Ok(QueuedMail { id, kind: self.kind(), sealed_body })
     }
 

@@ -17,7 +17,12 @@ const OLD: &str = "correct horse";
 const NEW: &str = "battery staple";
 
 /// All of a change but its last request.
-async fn prepared(server: &Running, email: &str, old: &str, new: &str) -> PasswordChange {
+pub(super) async fn prepared(
+    server: &Running,
+    email: &str,
+    old: &str,
+    new: &str,
+) -> PasswordChange {
     let address: Address = email.parse().expect("an address");
     let login = ClientLogin::<Suite>::start(&mut OsRng, old.as_bytes()).expect("starts");
     let registration =

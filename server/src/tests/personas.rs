@@ -62,7 +62,7 @@ impl<'a> Push<'a> {
         }
     }
 
-    fn body(&self, member: &Member) -> Vec<u8> {
+    pub(super) fn body(&self, member: &Member) -> Vec<u8> {
         let mut body = body_of(&self.head(member));
         if self.upload.is_none() {
             body.extend_from_slice(self.bytes);

@@ -29,14 +29,16 @@ fn main() -> ExitCode {
         texts.join(", ")
     };
     println!("guesses answered      {}, from {networks} networks, seed {seed}", report.answered);
-    println!("  with KE2            {}", report.evaluated);
-    println!("  with 429            {}", report.refused);
+    println!("  evaluations in them {}", report.evaluated);
+    println!("  too many (429)      {}", report.refused);
+    println!("  taken (409)         {}", report.taken);
     println!("  lost in the restart {}", report.lost);
     println!("in the server's books {}, of {} allowed", report.counted, report.allowed());
     println!("it took               {:.1} s", report.took.as_secs_f64());
-    println!("owner's login before  {} s", times(&report.before));
+    println!("owner's login, before and after  {} s", times(&report.without));
     println!("  during the attack   {} s", times(&report.during));
     println!("  slower by           {:.2} s", report.slower().as_secs_f64());
+    println!("unknown device, right password: exit {}", report.stranger_exit);
     let held = report.counted <= report.allowed() && report.evaluated <= report.counted;
     if held && report.slower() <= Duration::from_secs(2) {
         ExitCode::SUCCESS

@@ -13,5 +13,8 @@ fn a_guesser_with_many_networks_gets_two_hundred_an_hour_and_the_owner_gets_in()
     // No restart forgets what was evaluated, and nothing is evaluated that is not in the books.
     assert_eq!(report.counted, ALLOWED_AN_HOUR, "{report:?}");
     assert!((1..=report.counted).contains(&report.evaluated), "{report:?}");
+    assert!(report.taken > 0, "registrations were tried: {report:?}");
+    // It is the cookie that lets the owner in: not any device.
+    assert_eq!(report.stranger_exit, 13, "{report:?}");
     assert!(report.slower() <= Duration::from_secs(2), "{report:?}");
 }

@@ -233,6 +233,36 @@ fn a_phrase_found_later_unlocks_and_equal_names_keep_both() {
     one.run(["verify", "--all"]).expect(0);
 }
 
+/// After an unlocking the epoch to go back to is the one that took the other in.
+#[test]
+fn a_reset_after_an_unlocking_is_taken_back_too() {
+    let server = Server::start();
+    let (one, _) = registered(&server.url);
+    let tree = Tree::read(&one.persona("work"));
+    displace(&server, &Device::new(&server.url), NEW);
+    one.login(EMAIL, NEW).expect(0);
+    one.run(["recovery", "unlock"]).expect(0);
+    let login = one.profiles().join("default/login.json");
+    let kept = std::fs::read_to_string(&login).expect("it is there");
+    assert!(kept.contains("\"former\":[]"), "the root key of what is unlocked is gone");
+
+    displace(&server, &Device::new(&server.url), THIEF);
+    one.run(["push"]).expect(4);
+    one.command(["recovery", "undo-reset"]).password(PASSWORD).run().expect(12);
+    one.command(["recovery", "undo-reset"]).password(NEW).run().expect(0);
+    one.run(["push"]).expect(0);
+    assert_pulls(&one, "work", &tree);
+
+    // From a device that has followed the reset, and still knows where it was before.
+    server.sql("UPDATE accounts SET mail_reset_barred_until = 0");
+    displace(&server, &Device::new(&server.url), THIEF);
+    one.login(EMAIL, THIEF).expect(0);
+    one.command(["recovery", "undo-reset"]).password(NEW).run().expect(0);
+    one.login(EMAIL, NEW).expect(0);
+    one.run(["push"]).expect(0);
+    assert_pulls(&one, "work", &tree);
+}
+
 /// A device that was logged in holds the root key: it unlocks without any phrase.
 #[test]
 fn a_device_of_before_unlocks_without_the_phrase() {
@@ -301,7 +331,11 @@ fn the_phrase_is_checked_and_replaced() {
     server.restart();
 
     one.command(["recovery", "rotate"]).password(PASSWORD).run().expect(2);
-    one.command(["recovery", "rotate", "--json"]).password(NEW).run().expect(12);
+    let wrong = one.command(["recovery", "rotate", "--json"]).password(NEW).run().expect(12);
+    assert_eq!(wrong.stdout, "", "no phrase that will never be one");
+    let wrong = one.command(["recovery", "rotate", "--recovery-file", "phrase.txt"]);
+    wrong.password(NEW).run().expect(12);
+    assert!(!one.path("phrase.txt").exists());
     check(&phrase).expect(0);
     let rotate = one.command(["recovery", "rotate", "--recovery-file", "phrase.txt"]);
     rotate.password(PASSWORD).run().expect(0);

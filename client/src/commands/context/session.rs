@@ -123,8 +123,8 @@ impl Session {
         Failure::new(
             Code::Displaced,
             format!(
-                "the password of {email} was reset{when} by mail, without the recovery phrase; what \
-                 this device has backed up is locked, not lost"
+                "the server says that the password of {email} was reset{when} by mail, without the \
+                 recovery phrase; what this device has backed up is locked, not lost"
             ),
         )
         .hint("not by you? take it back: keybackup recovery undo-reset")

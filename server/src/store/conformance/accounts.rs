@@ -1,7 +1,7 @@
 //! Accounts as a whole: seen by the operator, disabled and enabled.
 
-use super::epochs::{mailed, new_reset};
 use super::fixtures::{NOW, User, address, assert_refused, new_account, new_attempt, persona};
+use super::resets::{mailed, new_reset};
 use crate::store::{AccountName, Bucket, Held, Store, StoreError, TokenHash};
 
 pub(crate) async fn are_listed_and_shown(store: &dyn Store) {

@@ -13,6 +13,7 @@ pub(crate) mod parts;
 pub(crate) mod passwords;
 pub(crate) mod reads;
 pub(crate) mod registration;
+pub(crate) mod resets;
 pub(crate) mod retention;
 pub(crate) mod sessions;
 
@@ -29,7 +30,9 @@ pub(crate) const LIMITS: StoreLimits = StoreLimits {
     starts_per_hour: STARTS,
 };
 
-pub(crate) use fixtures::{NOW, User, blob, new_attempt, new_registration, persona};
+pub(crate) use fixtures::{
+    NOW, User, blob, mail as letter, new_attempt, new_registration, persona,
+};
 
 /// The suite, a test for each check. `$fresh` is a function that makes a store with [`LIMITS`], and
 /// what must outlive it.
@@ -50,15 +53,15 @@ macro_rules! conformance {
                 change_nothing_once_ended, are_few_on_a_device, are_listed_and_revoked, carry_the_material_of_their_epoch;
             passwords: replace_record_and_slot_and_end_sessions, are_the_same_when_repeated,
                 change_nothing_when_refused, count_twice;
-            epochs: a_code_opens_a_reset_and_a_wrong_one_counts, a_phrase_gives_everything_back,
+            resets: a_code_opens_a_reset_and_a_wrong_one_counts, a_phrase_gives_everything_back,
                 mail_alone_appends_an_epoch_and_removes_nothing,
-                of_two_resets_with_one_code_one_is_made, a_reset_that_began_can_be_finished, three_by_mail_alone_in_a_month,
-                the_owner_goes_back_without_the_mailbox,
+                of_two_resets_with_one_code_one_is_made, a_reset_that_began_can_be_finished,
+                three_by_mail_alone_in_a_month, an_older_phrase_is_undo_and_new_password,
+                a_phrase_replaced_meanwhile_resets_nothing;
+            epochs: the_owner_goes_back_without_the_mailbox,
                 an_epoch_that_was_undone_does_not_come_back,
-                the_owner_goes_back_with_password_and_root,
-                an_older_phrase_is_undo_and_new_password, a_new_phrase_replaces_the_old_one,
-                a_phrase_replaced_meanwhile_resets_nothing, what_is_locked_moves_at_once,
-                an_unlocking_that_is_refused_changes_nothing;
+                the_owner_goes_back_with_password_and_root, a_new_phrase_replaces_the_old_one,
+                what_is_locked_moves_at_once, an_unlocking_that_is_refused_changes_nothing;
             commits: start_and_continue_a_persona, compare_and_swap, refuse_what_is_stale,
                 refuse_contradictions, leave_room_for_the_next, rename_and_restore_without_bytes, are_bounded_by_quota,
                 change_nothing_when_refused, keep_accounts_apart;

@@ -49,6 +49,10 @@ const EMPTY: &str = "UPDATE epochs SET purge_at = NULL, held_bytes = 0, personas
     listed_bytes = 0, phrase_verifier = $1, root_verifier = $1 \
     WHERE account_id = $2 AND id = $3 AND EXISTS (SELECT id FROM accounts a \
       WHERE a.id = $2 AND a.current_epoch = $3 AND a.sealed_address <> $1)";
+// The way back goes through it: without this whoever made it would cut the owner off for good.
+const RELINK: &str = "UPDATE epochs SET displaced = \
+    (SELECT e.displaced FROM epochs e WHERE e.account_id = $1 AND e.id = $2) \
+    WHERE account_id = $1 AND displaced = $2";
 const EPOCH: &str = "DELETE FROM epochs WHERE account_id = $1 AND id = $2";
 const ANY_EPOCH: &str = "SELECT id FROM epochs WHERE account_id = $1 LIMIT 1";
 const DEVICES: &str = "DELETE FROM devices WHERE account_id = $1";
@@ -139,6 +143,7 @@ fn end(tx: &mut Tx<'_>, account: AccountId, epoch: EpochId) -> Result<(), StoreE
     if tx.execute(EMPTY, values![nothing, &account, &epoch])? == 1 {
         return Ok(());
     }
+    tx.execute(RELINK, values![&account, &epoch])?;
     tx.execute(EPOCH, values![&account, &epoch])?;
     if tx.row(ANY_EPOCH, values![&account], |_| Ok(()))?.is_none() {
         for sql in [DEVICES, INVITATIONS, ACCOUNT] {

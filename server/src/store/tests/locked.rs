@@ -4,8 +4,8 @@ use rusqlite::Connection;
 
 use super::fresh;
 use crate::store::conformance::deletion::deletion;
-use crate::store::conformance::epochs::displace;
-use crate::store::conformance::{NOW, User, new_attempt, new_registration, persona};
+use crate::store::conformance::resets::{displace, undo};
+use crate::store::conformance::{NOW, User, letter, new_attempt, new_registration, persona};
 use crate::store::{
     AccountDeletion, AccountName, AccountStore as _, Bucket, DATABASE, EpochChoice, Store as _,
     StoreError, TokenHash,
@@ -101,4 +101,22 @@ async fn a_purge_goes_in_batches_and_leaves_no_row() {
         .query_row("SELECT COUNT(*) FROM accounts", [], |row| row.get(0))
         .expect("counts");
     assert_eq!(accounts, 0);
+}
+
+/// Nor does he cut the way back, by a second epoch over one that he deleted and time has purged.
+///
+/// Holds rule 29.
+#[tokio::test]
+async fn the_way_back_outlives_what_it_leads_through() {
+    let (store, _dir) = fresh();
+    let user = User::register(&store, 1).await;
+    user.commit(user.push(persona(1), 0, 1, b"locked")).await;
+    displace(&store, 1, 100).await;
+    store.close_account(user.account, letter(120), NOW).await.expect("closes");
+    displace(&store, 1, 101).await;
+    store.sweep(LATER).await.expect("sweeps");
+    let epochs = store.epochs(user.account).await.expect("lists");
+    assert_eq!(epochs.len(), 2, "what he deleted is purged");
+    let back = store.undo_reset(undo(1, 1, 60)).await.expect("undoes");
+    assert_eq!(back, (user.epoch, true));
 }
