@@ -115,11 +115,18 @@ pub fn login_start(
 ) -> Result<LoginStarted, OpaqueError> {
     let bytes = credential.map_or(&dummy.0[..], |credential| &credential.record);
     let record = ServerRegistration::deserialize(bytes).map_err(OpaqueError::Failed)?;
-    let record = credential.is_some().then_some(record);
+    // opaque-ke makes a record of its own where it is given none, which takes other time. This one is
+    // RFC 9807's: a public key whose secret nobody has, and a random masking key.
     let identifier = password_credential_identifier(address);
-    let started =
-        ServerLogin::start(&mut OsRng, setup, record, ke1.0, &identifier, parameters(address))
-            .map_err(OpaqueError::Failed)?;
+    let started = ServerLogin::start(
+        &mut OsRng,
+        setup,
+        Some(record),
+        ke1.0,
+        &identifier,
+        parameters(address),
+    )
+    .map_err(OpaqueError::Failed)?;
     let state = Zeroizing::new(started.state.serialize().to_vec());
     Ok(LoginStarted { ke2: started.message.serialize().to_vec(), state })
 }
