@@ -21,6 +21,12 @@ pub const SESSION: &str = "/session";
 pub const SESSIONS: &str = "/sessions";
 /// `GET`: what the server knows of the account.
 pub const ACCOUNT: &str = "/account";
+/// `PUT`: another address, last message; `/account/email/start` takes the first one.
+pub const ACCOUNT_EMAIL: &str = "/account/email";
+/// `POST`: another address, first message.
+pub const ACCOUNT_EMAIL_START: &str = "/account/email/start";
+/// `POST`: back to the address that the account had.
+pub const ACCOUNT_EMAIL_UNDO: &str = "/account/email/undo";
 /// `PUT`: another password.
 pub const PASSWORD: &str = "/password";
 /// `PUT`: a code for a reset is asked for. `POST`: the reset, last message; `/password/reset/start` the first.

@@ -10,6 +10,11 @@ pub(crate) fn register(email: &str, code: &str) -> String {
     command("register", "--confirm", email, code)
 }
 
+/// Uses a code to undo a change of the address.
+pub(crate) fn undo_address(email: &str, code: &str) -> String {
+    command("account undo-email", "--code", email, code)
+}
+
 /// Local parts may hold what means something to a shell, or look like an option.
 fn command(verb: &str, option: &str, email: &str, code: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@._+-".contains(&byte);

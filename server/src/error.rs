@@ -47,6 +47,8 @@ pub(crate) enum ApiError {
     CodeRefused,
     #[error("the proof is of no phrase or root key that may be named here")]
     ProofRefused,
+    #[error("the account keeps its address while personas are locked under it")]
+    AddressHeld,
     #[error("resets without the recovery phrase are barred for now")]
     ResetBarred { retry_after_s: Option<u64> },
     #[error("the epoch or keyring version is no longer current")]
@@ -108,6 +110,7 @@ impl ApiError {
             Self::TicketRefused => (StatusCode::CONFLICT, code::TICKET_REFUSED),
             Self::CodeRefused => (StatusCode::CONFLICT, code::CODE_REFUSED),
             Self::ProofRefused => (StatusCode::CONFLICT, code::PROOF_REFUSED),
+            Self::AddressHeld => (StatusCode::CONFLICT, code::ADDRESS_HELD),
             Self::ResetBarred { .. } => (StatusCode::CONFLICT, code::RESET_BARRED),
             Self::Stale => (StatusCode::CONFLICT, code::STALE),
             Self::Gone => (StatusCode::GONE, code::GONE),
@@ -186,6 +189,7 @@ impl From<StoreError> for ApiError {
             StoreError::CodeRefused => Self::CodeRefused,
             StoreError::ProofRefused => Self::ProofRefused,
             StoreError::ResetBarred { retry_after_s } => Self::ResetBarred { retry_after_s },
+            StoreError::AddressHeld => Self::AddressHeld,
             StoreError::SessionEnded => Self::Unauthenticated,
             StoreError::Stale => Self::Stale,
             StoreError::Conflict => Self::Conflict,

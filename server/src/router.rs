@@ -18,8 +18,8 @@ use keybackup_protocol::{DeviceId, EpochId, PersonaId, SessionId, limits};
 use crate::auth::session;
 use crate::error::ApiError;
 use crate::handlers::{
-    account, accounts, blob, codes, commit, devices, epochs, keyring, labels, login, password,
-    personas, recovery, reset, reset_page, sessions, status, uploads,
+    account, account_email, accounts, blob, codes, commit, devices, epochs, keyring, labels, login,
+    password, personas, recovery, reset, reset_page, sessions, status, uploads,
 };
 use crate::http::answer::{Answer, Tracked};
 use crate::http::body::RequestBody;
@@ -43,6 +43,9 @@ enum Route {
     Sessions,
     OneSession(SessionId),
     Account,
+    AccountEmailStart,
+    AccountEmail,
+    AccountEmailUndo,
     Password,
     ResetStart,
     Reset,
@@ -83,6 +86,9 @@ impl Route {
             ("sessions", [None, _]) => Self::Sessions,
             ("sessions", [Some(id), None]) => Self::OneSession(id.parse().ok()?),
             ("account", [None, _]) => Self::Account,
+            ("account", [Some("email"), None]) => Self::AccountEmail,
+            ("account", [Some("email"), Some("start")]) => Self::AccountEmailStart,
+            ("account", [Some("email"), Some("undo")]) => Self::AccountEmailUndo,
             ("password", [None, _]) => Self::Password,
             ("password", [Some("reset"), None]) => Self::Reset,
             ("password", [Some("reset"), Some("start")]) => Self::ResetStart,
@@ -120,6 +126,9 @@ impl Route {
             Self::Sessions => ("/sessions", "GET, HEAD, DELETE, OPTIONS"),
             Self::OneSession(_) => ("/sessions/<id>", "DELETE, OPTIONS"),
             Self::Account => ("/account", "GET, HEAD, DELETE, OPTIONS"),
+            Self::AccountEmailStart => ("/account/email/start", "POST, OPTIONS"),
+            Self::AccountEmail => ("/account/email", "PUT, OPTIONS"),
+            Self::AccountEmailUndo => ("/account/email/undo", "POST, OPTIONS"),
             Self::Password => ("/password", "PUT, OPTIONS"),
             Self::ResetStart => ("/password/reset/start", "POST, OPTIONS"),
             Self::Reset => ("/password/reset", "PUT, POST, OPTIONS"),
@@ -157,6 +166,7 @@ impl Route {
                 | Self::Reset
                 | Self::EpochsUndo
                 | Self::Account
+                | Self::AccountEmailUndo
         )
     }
 
@@ -314,6 +324,9 @@ async fn dispatch(
         (&Method::DELETE, Route::OneSession(id)) => sessions::revoke(call, id).await,
         (&Method::GET, Route::Account) => account::show(call).await,
         (&Method::DELETE, Route::Account) => account::delete(call, body).await,
+        (&Method::POST, Route::AccountEmailStart) => account_email::start(call, body).await,
+        (&Method::PUT, Route::AccountEmail) => account_email::change(call, body).await,
+        (&Method::POST, Route::AccountEmailUndo) => account_email::undo(call, body).await,
         (&Method::PUT, Route::Password) => password::change(call, body).await,
         (&Method::POST, Route::ResetStart) => reset::start(call, body).await,
         (&Method::POST, Route::Reset) => reset::finish(call, body).await,

@@ -11,11 +11,19 @@ use crate::Server;
 impl Server {
     /// Has a code mailed to an address for a reset, but for the mail.
     pub fn plant_reset_code(&self, email: &str) -> String {
+        self.plant_code(email, CodePurpose::Reset)
+    }
+
+    /// The same for what undoes a change of the address.
+    pub fn plant_undo_code(&self, email: &str) -> String {
+        self.plant_code(email, CodePurpose::UndoAddress)
+    }
+
+    fn plant_code(&self, email: &str, purpose: CodePurpose) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let code = format!("7K2MX{:05}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let key = ServerKey::open_existing(self.data(), None).expect("the server made it");
         let address = key.address_tag(&email.parse().expect("an address"));
-        let purpose = CodePurpose::Reset;
         let tag = key.code_tag(purpose, address, code.as_bytes());
         let hex = |bytes: &[u8]| {
             bytes.iter().fold(String::new(), |mut text, byte| {

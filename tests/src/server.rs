@@ -120,6 +120,18 @@ impl Server {
         assert_eq!(url, self.url);
     }
 
+    /// Has strace kill it at the `nth` of some system calls from now on; ends when it has.
+    pub fn kill_at(&self, calls: &str, nth: usize) -> Running {
+        let (traced, inject) =
+            (format!("trace={calls}"), format!("inject={calls}:signal=KILL:when={nth}"));
+        let pid = self.pid().to_string();
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-o", "/dev/null", "-e", &traced, "-e", &inject, "-p", &pid]);
+        let tracer = Running::spawn(&mut strace, b"");
+        tracer.stderr.wait_for(|said| said.contains("attached").then_some(()));
+        tracer
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         let running = self.running.lock().expect("no test panics while it holds this");

@@ -52,12 +52,15 @@ pub enum AccountError {
     /// The answer to a new phrase was lost: the old one holds, or the new one.
     #[error("the server's last answer was lost, so the phrase may be the old one or the new one")]
     PhraseInDoubt(#[source] RemoteError),
-    /// The answer to the undoing of a reset was lost.
-    #[error("the server's last answer was lost, so the reset may be undone or not")]
+    /// The answer to an undoing was lost.
+    #[error("the server's last answer was lost, so it may be undone or not")]
     UndoInDoubt(#[source] RemoteError),
     /// The answer to a change of the password was lost: the old one holds, or the new one.
     #[error("the server's last answer was lost, so the password may be the old one or the new one")]
     PasswordInDoubt(#[source] RemoteError),
+    /// The answer to a change of the address was lost: the old one holds, or the new one.
+    #[error("the server's last answer was lost, so the address may be the old one or the new one")]
+    AddressInDoubt(#[source] RemoteError),
     /// The answer to the deletion was lost: the account may be there or not.
     #[error("the server's last answer was lost, so the account may be deleted or not")]
     DeletionInDoubt(#[source] RemoteError),

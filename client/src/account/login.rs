@@ -1,6 +1,6 @@
 //! Login: prove the password, open the slot, open the keyring.
 
-use keybackup_protocol::api::{self, LoginFinish, LoginPurpose, LoginStart, SlotKind};
+use keybackup_protocol::api::{self, FreshLogin, LoginFinish, LoginPurpose, LoginStart, SlotKind};
 use keybackup_protocol::{AccountId, Address, B64, DeviceId, EpochId};
 use opaque_ke::ksf::Ksf;
 use rand08::rngs::OsRng;
@@ -118,4 +118,28 @@ pub fn login_into<K: Ksf>(
         device_record: answer.device,
         grant: Grant::parse(answer.session)?,
     })
+}
+
+/// A login for one request alone.
+pub(super) fn prove<K: Ksf>(
+    remote: &Remote,
+    address: &Address,
+    password: &Password,
+    purpose: LoginPurpose,
+    into: Into,
+    cookie: Option<&DeviceCookie>,
+) -> Result<FreshLogin, AccountError> {
+    let prepared = keys::password::prepare(password)?;
+    let (ke1, login) = LoginClient::<K>::start(&mut OsRng, address, &prepared)?;
+    let started = remote.start_login(&LoginStart {
+        email: address.as_str().to_owned(),
+        ke1: B64(ke1),
+        purpose,
+        epoch: into.named(),
+        previous: into == Into::Previous,
+        device_cookie: cookie.map(|cookie| cookie.expose().to_owned()),
+        registration_request: None,
+    })?;
+    let proof = login.finish(&mut OsRng, &started.ke2.0)?;
+    Ok(FreshLogin { ticket: started.ticket, ke3: B64(proof.ke3) })
 }

@@ -1,6 +1,7 @@
 //! Becoming somebody at a server, and staying it: registration, login and another password, by
 //! OPAQUE (RFC 9807). Nothing here touches the disk or the terminal.
 
+mod address;
 mod deletion;
 mod error;
 mod fresh_epoch;
@@ -10,6 +11,7 @@ mod recovery;
 mod register;
 mod reset;
 
+pub use address::{change_address, undo_address};
 pub use deletion::delete_account;
 pub use error::AccountError;
 pub use fresh_epoch::FreshEpoch;

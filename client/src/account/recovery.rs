@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use keybackup_protocol::api::{
-    FreshLogin, LoginPurpose, LoginStart, RecoveryRotation, Slot, SlotKind, Undo, Undone,
+    FreshLogin, LoginPurpose, RecoveryRotation, Slot, SlotKind, Undo, Undone,
 };
 use keybackup_protocol::limits::MAX_ORDINAL;
 use keybackup_protocol::{Address, B64, EpochId};
@@ -12,9 +12,9 @@ use opaque_ke::ksf::Ksf;
 use rand08::rngs::OsRng;
 use zeroize::Zeroizing;
 
+use super::login::prove;
 use super::{AccountError, Into, Owner, greet, see_through};
 use crate::keys;
-use crate::keys::opaque::LoginClient;
 use crate::records::slot;
 use crate::remote::Remote;
 use crate::secret::{DeviceCookie, Password, Phrase, RootKey};
@@ -126,28 +126,4 @@ pub fn undo_with_password<K: Ksf>(
         root_proof: Some(B64(keys::root_proof(root).expose().to_vec())),
     };
     see_through(|| remote.undo_reset(&undo), AccountError::UndoInDoubt)
-}
-
-/// A login for one request alone.
-fn prove<K: Ksf>(
-    remote: &Remote,
-    address: &Address,
-    password: &Password,
-    purpose: LoginPurpose,
-    into: Into,
-    cookie: Option<&DeviceCookie>,
-) -> Result<FreshLogin, AccountError> {
-    let prepared = keys::password::prepare(password)?;
-    let (ke1, login) = LoginClient::<K>::start(&mut OsRng, address, &prepared)?;
-    let started = remote.start_login(&LoginStart {
-        email: address.as_str().to_owned(),
-        ke1: B64(ke1),
-        purpose,
-        epoch: into.named(),
-        previous: into == Into::Previous,
-        device_cookie: cookie.map(|cookie| cookie.expose().to_owned()),
-        registration_request: None,
-    })?;
-    let proof = login.finish(&mut OsRng, &started.ke2.0)?;
-    Ok(FreshLogin { ticket: started.ticket, ke3: B64(proof.ke3) })
 }

@@ -144,6 +144,21 @@ pub struct Revoke {
 pub enum Account {
     /// Tell what the server knows of the account
     Show,
+    /// Give the account another e-mail address
+    ///
+    /// Asks for the password, and for the code that the new address is mailed, where the server mails
+    /// any. Password, recovery phrase and backups stay as they are; other devices are logged out. For 7
+    /// days a code that is mailed to the former address undoes it.
+    #[command(after_help = "Examples:\n  keybackup account email bob@example.org\n  keybackup \
+                            account email bob@example.org --confirm 7K2MX-9QF4T --password-file pw \
+                            --no-input")]
+    Email(ChangeAddress),
+    /// Take back a change of the address: with the code that was mailed to the former one
+    ///
+    /// The account has its former address again, and the password of then. All devices are logged out.
+    #[command(after_help = "Example:\n  keybackup account undo-email alice@example.org --code \
+                            7K2MX-9QF4T")]
+    UndoEmail(UndoAddress),
     /// Delete the account and its backups at the server
     ///
     /// Asks for the password, and for the e-mail address to be typed. All devices are logged out, and
@@ -154,6 +169,28 @@ pub enum Account {
                             --password-file FILE --no-input"
     )]
     Delete(DeleteAccount),
+}
+
+/// `account email`.
+#[derive(Debug, Args)]
+pub struct ChangeAddress {
+    /// The new address
+    #[arg(value_name = "NEW")]
+    pub address: String,
+    /// The code mailed to the new address, with or without dashes
+    #[arg(long, value_name = "CODE")]
+    pub confirm: Option<TypedCode>,
+}
+
+/// `account undo-email`.
+#[derive(Debug, Args)]
+pub struct UndoAddress {
+    /// The address that the account had
+    #[arg(value_name = "FORMER")]
+    pub address: String,
+    /// The code that was mailed there, with or without dashes
+    #[arg(long, value_name = "CODE")]
+    pub code: TypedCode,
 }
 
 /// `account delete`.

@@ -14,8 +14,8 @@ mod parse;
 mod target;
 
 pub use account::{
-    Account, ChangePassword, DeleteAccount, Password, Recovery, ResetPassword, Revoke,
-    RotateRecovery, Session, UndoReset,
+    Account, ChangeAddress, ChangePassword, DeleteAccount, Password, Recovery, ResetPassword,
+    Revoke, RotateRecovery, Session, UndoAddress, UndoReset,
 };
 pub use code::TypedCode;
 pub use global::{
@@ -155,6 +155,9 @@ pub struct Login {
     /// What to call this device [default: its host name]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
+    /// The account's address was changed to EMAIL since this device last logged in
+    #[arg(long, requires = "address")]
+    pub moved: bool,
 }
 
 /// `push`.

@@ -169,6 +169,11 @@ fn account_refused(error: &RemoteError) -> Option<Failure> {
             Failure::new(Code::WrongCode, "the mailed code is wrong, used, over, or not the newest")
                 .hint("the same command without the code has a new one mailed")
         }
+        code::ADDRESS_HELD => Failure::new(
+            Code::Locked,
+            "the address stays while personas are locked by a reset: they open under it alone",
+        )
+        .hint("keybackup recovery unlock, then the same command again"),
         code::PROOF_REFUSED => Failure::new(
             Code::WrongPhrase,
             "neither this phrase nor what this device has is of an epoch of the account that it could open",
@@ -234,6 +239,9 @@ impl From<AccountError> for Failure {
                 .hint("the same command again is safe"),
             AccountError::PasswordInDoubt(_) => Self::of(Code::Network, &error).hint(
                 "find out: keybackup login with the new password, and if that is wrong, with the old one",
+            ),
+            AccountError::AddressInDoubt(_) => Self::of(Code::Network, &error).hint(
+                "find out: keybackup login NEW --moved; if that is refused, the old address holds",
             ),
             AccountError::DeletionInDoubt(_) => Self::of(Code::Network, &error)
                 .hint("the same command again is safe; if it says that the session is over, it was deleted"),

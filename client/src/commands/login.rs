@@ -51,7 +51,9 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Login) -> CommandResul
     let Context { ui, settings, .. } = context;
     let profile = context.lock()?;
     let known = profile.record()?;
-    let address = address_for(context, known.as_ref(), arguments.address.as_deref())?;
+    // Where the address is another one, the account must be the same: [`Context::adopt`] looks.
+    let expected = known.as_ref().filter(|_| !arguments.moved);
+    let address = address_for(context, expected, arguments.address.as_deref())?;
     let server = settings.server_for(known.as_ref().map(|record| &record.server))?;
     let question = super::password_question(&address, &server);
     let password =
@@ -98,7 +100,8 @@ pub(super) fn address_for(
             Code::OtherLogin,
             format!("this profile belongs to {}", record.email.as_str()),
         )
-        .hint("another account beside it: --profile NAME")),
+        .hint("another account beside it: --profile NAME")
+        .hint("the same account, whose address was changed: keybackup login EMAIL --moved")),
         (_, Some(asked)) => Ok(asked),
         (known, None) => settings.email_for(known.map(|record| &record.email)),
     }
@@ -121,7 +124,7 @@ pub(super) fn settle(
         .or_else(|| known.as_ref().map(|record| record.device_name.clone()))
         .unwrap_or_else(host_name);
     let name = super::device_name(&name)?;
-    let record = known.unwrap_or_else(|| Record {
+    let mut record = known.unwrap_or_else(|| Record {
         server: place.server.clone(),
         email: place.address.clone(),
         account_id: logged_in.account,
@@ -135,6 +138,7 @@ pub(super) fn settle(
         closed: Vec::new(),
         stored: None,
     });
+    record.email.clone_from(place.address);
     let login = to_keep(&logged_in);
     let device_record = logged_in.device_record.clone();
     let mut session = context.adopt(profile, record, remote, logged_in)?;

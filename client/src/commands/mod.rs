@@ -2,6 +2,7 @@
 //! or JSON. Only here do errors become exit codes.
 
 mod account;
+mod address;
 mod batch;
 mod cat;
 pub mod completions;
@@ -104,6 +105,8 @@ fn run(cli: &Cli, ui: &Ui, environment: &Environment) -> CommandResult {
         Command::Session(cli::Session::List) => sessions::list(context),
         Command::Session(cli::Session::Revoke(arguments)) => sessions::revoke(context, arguments),
         Command::Account(cli::Account::Show) => account::show(context),
+        Command::Account(cli::Account::Email(arguments)) => address::change(context, arguments),
+        Command::Account(cli::Account::UndoEmail(arguments)) => address::undo(context, arguments),
         Command::Account(cli::Account::Delete(arguments)) => account::delete(context, arguments),
         Command::Doctor | Command::Completions(_) | Command::Man(_) => Ok(()),
     }

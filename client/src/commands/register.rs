@@ -44,7 +44,11 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Register) -> CommandRe
     phrases::refuse_unseen(ui, arguments.recovery_file.as_deref())?;
     let confirmation = match &arguments.confirm {
         Some(code) => Some(code.as_str().to_owned()),
-        None if status.confirm_email => Some(mailed_code(ui, &remote, address.as_str())?),
+        None if status.confirm_email => {
+            let word = ui::shell_word(address.as_str());
+            let again = format!("keybackup register {word} --confirm CODE");
+            Some(mailed_code(ui, &remote, address.as_str(), &again)?)
+        }
         None => None,
     };
     let password = passwords::chosen(
@@ -168,22 +172,27 @@ fn refuse_unwelcome(status: &api::Status, arguments: &cli::Register) -> CommandR
         .hint("an invitation of the server's operator: --invite CODE"))
 }
 
-/// Has a code mailed, and asks for it where somebody can be asked.
-fn mailed_code(ui: &ui::Ui, remote: &Remote, email: &str) -> Result<String, Failure> {
+/// Has a code mailed, and asks for it where somebody can be asked; else `again` is the command that
+/// takes it.
+pub(super) fn mailed_code(
+    ui: &ui::Ui,
+    remote: &Remote,
+    email: &str,
+    again: &str,
+) -> Result<String, Failure> {
     remote.request_confirmation(email)?;
-    let command = format!("keybackup register {} --confirm CODE", ui::shell_word(email));
     if !ui.can_ask() {
         return Err(Failure::new(
             Code::CodeNeeded,
             "the server has mailed a code to the address, good for 15 minutes",
         )
-        .hint(command));
+        .hint(again));
     }
     ui.say(format!(
         "the server has mailed a code to {}, good for 15 minutes (it mails at most one in 2)",
         ui::escape(email)
     ));
-    ui.ask("Code: ", &command)
+    ui.ask("Code: ", again)
 }
 
 /// Refuses what would lose something: a profile in use, a recovery file over another.

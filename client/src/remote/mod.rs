@@ -8,11 +8,12 @@ use std::io::{Read, Write};
 
 use bytes::Bytes;
 use keybackup_protocol::api::{
-    AccountAnswer, AccountDeleted, AccountDeletion, CodeRequest, CodeSent, CommitHead, Committed,
-    DeviceRecord, Devices, Done, Ended, EpochOpen, Epochs, KeyringAnswer, Labels, Listing,
-    LoggedIn, LoginFinish, LoginStart, LoginStarted, OpenedEpoch, PasswordChange, RecoveryRotation,
-    Registered, RegistrationFinish, RegistrationStart, RegistrationStarted, ResetDone, ResetFinish,
-    ResetStart, ResetStarted, Sessions, Status, Undo, Undone, Unlock, Uploaded,
+    AccountAnswer, AccountDeleted, AccountDeletion, AddressChange, AddressChangeStart,
+    AddressChangeStarted, AddressUndo, CodeRequest, CodeSent, CommitHead, Committed, DeviceRecord,
+    Devices, Done, Ended, EpochOpen, Epochs, KeyringAnswer, Labels, Listing, LoggedIn, LoginFinish,
+    LoginStart, LoginStarted, OpenedEpoch, PasswordChange, RecoveryRotation, Registered,
+    RegistrationFinish, RegistrationStart, RegistrationStarted, ResetDone, ResetFinish, ResetStart,
+    ResetStarted, Sessions, Status, Undo, Undone, Unlock, Uploaded,
 };
 use keybackup_protocol::{B64, EpochId, PersonaId, SessionId, UploadId, limits, put_lp, routes};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
@@ -148,6 +149,24 @@ impl Remote {
     /// `GET /account`.
     pub fn account(&self) -> Result<AccountAnswer, RemoteError> {
         self.get(routes::ACCOUNT, limits::MAX_JSON_BYTES)
+    }
+
+    /// `POST /account/email/start`.
+    pub fn start_address_change(
+        &self,
+        start: &AddressChangeStart,
+    ) -> Result<AddressChangeStarted, RemoteError> {
+        self.post(routes::ACCOUNT_EMAIL_START, start)
+    }
+
+    /// `PUT /account/email`.
+    pub fn change_address(&self, change: &AddressChange) -> Result<Done, RemoteError> {
+        self.send_json(Method::PUT, routes::ACCOUNT_EMAIL, change)
+    }
+
+    /// `POST /account/email/undo`.
+    pub fn undo_address(&self, undo: &AddressUndo) -> Result<Done, RemoteError> {
+        self.post(routes::ACCOUNT_EMAIL_UNDO, undo)
     }
 
     /// `PUT /password`.

@@ -46,6 +46,8 @@ pub mod code {
     pub const PROOF_REFUSED: &str = "proof_refused";
     /// 409: resets without the phrase are barred for now.
     pub const RESET_BARRED: &str = "reset_barred";
+    /// 409: the account keeps its address while personas are locked under it.
+    pub const ADDRESS_HELD: &str = "address_held";
     /// 409: the request names an epoch or keyring version that is no longer current.
     pub const STALE: &str = "stale";
     /// 410: the persona or version is absent, as the old service said it.

@@ -45,6 +45,8 @@ pub enum LoginPurpose {
     UndoReset,
     /// `DELETE /account`.
     DeleteAccount,
+    /// `PUT /account/email`.
+    ChangeAddress,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -4,6 +4,7 @@
 //! Types that hold a secret (a token, a cookie, a ticket) have no `Debug`.
 
 mod account;
+mod email;
 mod epochs;
 mod error;
 mod login;
@@ -15,6 +16,7 @@ mod session;
 mod status;
 
 pub use account::*;
+pub use email::*;
 pub use epochs::*;
 pub use error::{ErrorAnswer, ErrorBody, code};
 pub use login::*;

@@ -88,10 +88,10 @@ pub(crate) async fn account(
             if !yes {
                 confirm(&address(&entry, key)?)?;
             }
-            if purge {
-                return Ok(store.purge_account(entry.account, system_clock()).await?);
-            }
             let mail = Letter::AccountDeleted.seal(key)?;
+            if purge {
+                return Ok(store.purge_account(entry.account, mail, system_clock()).await?);
+            }
             let deleted = store.close_account(entry.account, mail, system_clock()).await?;
             writeln!(out, "{}\t{}", deleted.held_until, deleted.locked_personas)?;
             Ok(())

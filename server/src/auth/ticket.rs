@@ -14,6 +14,8 @@ use crate::keyfile::{KeyFileError, ServerKey};
 const RESET: &str = "reset";
 /// Purpose of tickets that end in an account.
 const REGISTRATION: &str = "registration";
+/// Purpose of tickets that end in another address.
+const ADDRESS: &str = "address";
 
 /// What a login's ticket is sealed for.
 const fn purpose_text(purpose: LoginPurpose) -> &'static str {
@@ -22,6 +24,7 @@ const fn purpose_text(purpose: LoginPurpose) -> &'static str {
         LoginPurpose::RotateRecovery => "login rotate recovery",
         LoginPurpose::UndoReset => "login undo reset",
         LoginPurpose::DeleteAccount => "login delete account",
+        LoginPurpose::ChangeAddress => "login change address",
         // Handlers refuse purposes that they don't know before there is a ticket.
         _ => "login session",
     }
@@ -124,6 +127,10 @@ pub(crate) struct RegistrationTicket {
 impl RegistrationTicket {
     /// Seals it; unpadded base64url.
     pub(crate) fn seal(&self, key: &ServerKey) -> Result<String, KeyFileError> {
+        Ok(B64(key.seal_ticket(REGISTRATION, &self.encode())?).to_text())
+    }
+
+    fn encode(&self) -> Vec<u8> {
         let mut plain = Vec::with_capacity(64);
         plain.extend_from_slice(&self.attempt);
         plain.extend_from_slice(&self.setup_id.to_be_bytes());
@@ -132,14 +139,17 @@ impl RegistrationTicket {
         plain.push(u8::from(self.confirmation.is_some()));
         plain.extend_from_slice(&self.confirmation.unwrap_or_default());
         plain.extend_from_slice(self.address.as_bytes());
-        Ok(B64(key.seal_ticket(REGISTRATION, &plain)?).to_text())
+        plain
     }
 
     /// Opens one that this server made; `None` for everything else. Expiry is the attempt row's
     /// matter here: a repeated finish must still be told that it succeeded.
     pub(crate) fn open(key: &ServerKey, text: &str) -> Option<Self> {
-        let plain = key.open_ticket(REGISTRATION, &B64::from_text(text)?.0).ok()?;
-        let mut reader = Reader::new(&plain);
+        Self::decode(&key.open_ticket(REGISTRATION, &B64::from_text(text)?.0).ok()?)
+    }
+
+    fn decode(plain: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(plain);
         let (attempt, setup_id) = (reader.array().ok()?, reader.u32().ok()?);
         let expires_at = i64::from_be_bytes(reader.array().ok()?);
         let [invited, confirmed] = reader.array().ok()?;
@@ -147,6 +157,33 @@ impl RegistrationTicket {
         let address = std::str::from_utf8(reader.rest()).ok()?.parse().ok()?;
         let (invited, confirmation) = (invited == 1, (confirmed == 1).then_some(tag));
         Some(Self { attempt, setup_id, expires_at, invited, confirmation, address })
+    }
+}
+
+/// Between `POST /account/email/start` and `PUT /account/email`.
+pub(crate) struct AddressTicket {
+    /// Whose address it is to be.
+    pub(crate) account: AccountId,
+    /// As for an account with that address.
+    pub(crate) registration: RegistrationTicket,
+}
+
+impl AddressTicket {
+    /// Seals it; unpadded base64url.
+    pub(crate) fn seal(&self, key: &ServerKey) -> Result<String, KeyFileError> {
+        let mut plain = self.account.as_bytes().to_vec();
+        plain.extend_from_slice(&self.registration.encode());
+        Ok(B64(key.seal_ticket(ADDRESS, &plain)?).to_text())
+    }
+
+    /// Opens one that this server made for this account; `None` for everything else. Expiry is the
+    /// attempt row's matter.
+    pub(crate) fn open(key: &ServerKey, account: AccountId, text: &str) -> Option<Self> {
+        let plain = key.open_ticket(ADDRESS, &B64::from_text(text)?.0).ok()?;
+        let mut reader = Reader::new(&plain);
+        let of = AccountId::from_bytes(reader.array().ok()?);
+        let registration = RegistrationTicket::decode(reader.rest())?;
+        (of == account).then_some(Self { account, registration })
     }
 }
 

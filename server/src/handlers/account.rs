@@ -2,7 +2,6 @@
 
 use http::StatusCode;
 use keybackup_protocol::api::{AccountDeleted, AccountDeletion, LoginPurpose};
-use sha2::{Digest as _, Sha256};
 
 use crate::auth::fresh;
 use crate::error::ApiError;
@@ -55,16 +54,12 @@ async fn delete_as(
     let AccountDeletion { login } = parse_json(&bytes)?;
     let purpose = LoginPurpose::DeleteAccount;
     let proven = match session {
-        Some(session) => fresh::prove(call, session, purpose, &login),
-        None => fresh::prove_alone(call, purpose, &login),
+        Some(session) => fresh::prove(call, session, purpose, &login, &bytes),
+        None => fresh::prove_alone(call, purpose, &login, &bytes),
     }?;
     let deletion = store::AccountDeletion {
-        attempt: proven.attempt,
-        digest: Sha256::digest(&bytes).into(),
+        login: proven.login,
         session: session.map(|session| session.id),
-        account: proven.subject.account,
-        epoch: proven.subject.epoch,
-        generation: proven.subject.generation,
         mail: Letter::AccountDeleted.seal(&call.server.key)?,
         now: call.now,
     };

@@ -20,7 +20,8 @@ use crate::http::answer::Answer;
 use crate::http::body::{RequestBody, parse_json};
 use crate::router::Call;
 use crate::store::{
-    CodePurpose, CodeTag, InviteTag, NewAccount, NewRegistration, REQUIRED_SLOTS, StoreError,
+    AddressTag, CodePurpose, CodeTag, InviteTag, NewAccount, NewRegistration, REQUIRED_SLOTS,
+    StoreError,
 };
 
 /// Largest body of a start, in bytes.
@@ -40,15 +41,13 @@ pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Ans
     let invite = invitation(call, request.invite.as_deref())?;
     let invited = invite.is_some();
     let tag = key.address_tag(&address);
-    let confirmation = server.settings.confirm_email.then(|| {
-        // What can't be a code is none: it is refused, and counted, like a wrong one.
-        code::tag(key, CodePurpose::Confirm, tag, request.confirmation.as_deref().unwrap_or(""))
-    });
+    let confirmation = confirmation(call, tag, request.confirmation.as_deref());
     let registration = NewRegistration {
         id: attempt,
         address: tag,
         invite,
         confirmation,
+        holder: None,
         network: call.network(),
         now: call.now,
         expires_at,
@@ -62,6 +61,18 @@ pub(crate) async fn start(call: &Call<'_>, body: &mut RequestBody) -> Result<Ans
             .seal(key)?;
     let started = RegistrationStarted { registration_response: response.into(), ticket };
     Ok(Answer::json(StatusCode::OK, &started))
+}
+
+/// The code that an address is confirmed with, where the server asks for one. What can't be a code
+/// is none: it is refused, and counted, like a wrong one.
+pub(super) fn confirmation(
+    call: &Call<'_>,
+    address: AddressTag,
+    typed: Option<&str>,
+) -> Option<CodeTag> {
+    let (server, key) = (call.server, &*call.server.key);
+    let tag = || code::tag(key, CodePurpose::Confirm, address, typed.unwrap_or(""));
+    server.settings.confirm_email.then(tag)
 }
 
 /// What the server's mode asks for.

@@ -6,7 +6,6 @@ use keybackup_protocol::api::{
     Done, EpochOpen, EpochProof, Epochs, LoginPurpose, Undo, Undone, Unlock,
 };
 use keybackup_protocol::limits::MAX_HEAD_BYTES;
-use sha2::{Digest as _, Sha256};
 
 use super::reset::verifier;
 use crate::auth::fresh;
@@ -93,15 +92,8 @@ pub(crate) async fn undo(call: &Call<'_>, body: &mut RequestBody) -> Result<Answ
         },
         (None, Some(login), Some(root)) => {
             let root = verifier(root)?;
-            let proven = fresh::prove_alone(call, LoginPurpose::UndoReset, login)?;
-            UndoWith::Password {
-                attempt: proven.attempt,
-                digest: Sha256::digest(&bytes).into(),
-                account: proven.subject.account,
-                epoch: proven.subject.epoch,
-                generation: proven.subject.generation,
-                root,
-            }
+            let proven = fresh::prove_alone(call, LoginPurpose::UndoReset, login, &bytes)?;
+            UndoWith::Password { login: proven.login, root }
         }
         _ => return Err(ApiError::BadRequest("the phrase's proof, or a login and the root's")),
     };

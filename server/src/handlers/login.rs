@@ -13,6 +13,7 @@ use crate::auth::token::DeviceCookie;
 use crate::error::ApiError;
 use crate::http::answer::Answer;
 use crate::http::body::RequestBody;
+use crate::mail::Letter;
 use crate::router::Call;
 use crate::store::{EpochChoice, FinishedLogin, NewAttempt, StoreError};
 
@@ -89,7 +90,8 @@ fn blinded(request: &LoginStart) -> Result<Option<Blinded>, ApiError> {
             LoginPurpose::Session
             | LoginPurpose::RotateRecovery
             | LoginPurpose::UndoReset
-            | LoginPurpose::DeleteAccount,
+            | LoginPurpose::DeleteAccount
+            | LoginPurpose::ChangeAddress,
             None,
         ) => Ok(None),
         (LoginPurpose::ChangePassword, Some(request)) => Ok(Some(Blinded::parse(&request.0)?)),
@@ -106,18 +108,22 @@ pub(crate) async fn finish(call: &Call<'_>, body: &mut RequestBody) -> Result<An
     opaque::login_finish(&ticket.state, &request.ke3.0)?;
     let subject = ticket.subject.ok_or(ApiError::LoginFailed)?;
     let (session, grant) = session::grant(server, request.device_id, call.now);
+    let mail = server.settings.mail.is_some().then(|| Letter::NewDevice.seal(&server.key));
+    let mail = mail.transpose()?;
     let login = FinishedLogin {
         attempt: ticket.attempt,
         account: subject.account,
         epoch: subject.epoch,
         generation: subject.generation,
         session,
+        mail,
         now: call.now,
     };
     let material = server.store.finish_login(login).await.map_err(|error| match error {
         StoreError::AttemptRefused | StoreError::Gone => ApiError::LoginFailed,
         other => other.into(),
     })?;
+    server.mail_waits();
     let answer = LoggedIn {
         session: grant,
         account_id: subject.account,

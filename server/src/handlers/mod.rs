@@ -2,6 +2,7 @@
 //! restrictions live in the store.
 
 pub(crate) mod account;
+pub(crate) mod account_email;
 pub(crate) mod accounts;
 pub(crate) mod blob;
 pub(crate) mod codes;

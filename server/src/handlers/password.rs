@@ -3,13 +3,11 @@
 use http::StatusCode;
 use keybackup_protocol::api::{Done, LoginPurpose, PasswordChange, SlotKind};
 use keybackup_protocol::limits::MAX_SLOT_BYTES;
-use sha2::{Digest as _, Sha256};
 
 use crate::auth::{fresh, opaque};
 use crate::error::ApiError;
 use crate::http::answer::Answer;
-use crate::http::body::{RequestBody, parse_json};
-use crate::http::peer::Owner;
+use crate::http::body::RequestBody;
 use crate::mail::Letter;
 use crate::router::Call;
 use crate::store::{self, StoreError};
@@ -19,23 +17,16 @@ const MAX_BYTES: usize = MAX_SLOT_BYTES / 3 * 4 + 4096;
 
 /// Replaces record and slot in one transaction and ends the account's other sessions.
 pub(crate) async fn change(call: &Call<'_>, body: &mut RequestBody) -> Result<Answer, ApiError> {
-    let session = call.current_session().await?;
-    body.owned_by(Owner::Account(session.account));
-    let bytes = body.whole(MAX_BYTES).await?;
-    body.check_json(&bytes, "")?;
-    let request: PasswordChange = parse_json(&bytes)?;
+    let (session, bytes, request) = fresh::request::<PasswordChange>(call, body, MAX_BYTES).await?;
     opaque::check_record(&request.record.0)?;
     if request.slot.kind != SlotKind::Password {
         return Err(ApiError::BadRequest("the slot is none of a password"));
     }
-    let proven = fresh::prove(call, session, LoginPurpose::ChangePassword, &request.login)?;
+    let purpose = LoginPurpose::ChangePassword;
+    let proven = fresh::prove(call, session, purpose, &request.login, &bytes)?;
     let change = store::PasswordChange {
-        attempt: proven.attempt,
-        digest: Sha256::digest(&bytes).into(),
+        login: proven.login,
         session: session.id,
-        account: session.account,
-        epoch: session.epoch,
-        generation: proven.subject.generation,
         setup_id: proven.registers_with,
         record: request.record,
         slot: request.slot,

@@ -3,13 +3,11 @@
 use http::StatusCode;
 use keybackup_protocol::api::{Done, LoginPurpose, RecoveryRotation};
 use keybackup_protocol::limits::MAX_SLOT_BYTES;
-use sha2::{Digest as _, Sha256};
 
 use crate::auth::fresh;
 use crate::error::ApiError;
 use crate::http::answer::Answer;
-use crate::http::body::{RequestBody, parse_json};
-use crate::http::peer::Owner;
+use crate::http::body::RequestBody;
 use crate::mail::Letter;
 use crate::router::Call;
 use crate::store::{self, StoreError};
@@ -19,19 +17,13 @@ const MAX_BYTES: usize = MAX_SLOT_BYTES / 3 * 4 + 4096;
 
 /// Replaces slot and verifier in one transaction.
 pub(crate) async fn rotate(call: &Call<'_>, body: &mut RequestBody) -> Result<Answer, ApiError> {
-    let session = call.current_session().await?;
-    body.owned_by(Owner::Account(session.account));
-    let bytes = body.whole(MAX_BYTES).await?;
-    body.check_json(&bytes, "")?;
-    let request: RecoveryRotation = parse_json(&bytes)?;
-    let proven = fresh::prove(call, session, LoginPurpose::RotateRecovery, &request.login)?;
+    let (session, bytes, request) =
+        fresh::request::<RecoveryRotation>(call, body, MAX_BYTES).await?;
+    let purpose = LoginPurpose::RotateRecovery;
+    let proven = fresh::prove(call, session, purpose, &request.login, &bytes)?;
     let rotation = store::RecoveryRotation {
-        attempt: proven.attempt,
-        digest: Sha256::digest(&bytes).into(),
+        login: proven.login,
         session: session.id,
-        account: session.account,
-        epoch: session.epoch,
-        generation: proven.subject.generation,
         slot: request.slot,
         phrase_verifier: request.phrase_verifier,
         mail: Letter::RecoveryRotated.seal(&call.server.key)?,

@@ -46,6 +46,8 @@ pub(crate) enum Letter {
         /// Undoes it, for 7 days; for the old address alone.
         undo_code: Option<String>,
     },
+    /// A change of the address was undone.
+    AddressUndone,
     /// A device logged in that the account did not know.
     NewDevice,
     /// The account was deleted.
@@ -64,6 +66,7 @@ impl Letter {
             Self::ResetUndone => "reset_undone",
             Self::RecoveryRotated => "recovery_rotated",
             Self::AddressChanged { .. } => "address_changed",
+            Self::AddressUndone => "address_undone",
             Self::NewDevice => "new_device",
             Self::AccountDeleted => "account_deleted",
         }

@@ -122,14 +122,44 @@ impl Rendered {
                 &["If it was not you, change your password at once and replace the phrase again: \
                    keybackup recovery rotate."],
             ),
-            Letter::AddressChanged { undo_code } => Self {
-                code: undo_code.as_deref().map(code::display),
-                ..Self::new(
-                    "The address of your account was changed",
-                    &["The address of your keybackup account was changed."],
-                    &[],
-                )
-            },
+            Letter::AddressChanged { undo_code: Some(code) } => {
+                let shown = code::display(code);
+                Self {
+                    command: Some(advice::undo_address(email, &shown)),
+                    code: Some(shown),
+                    ..Self::new(
+                        "The address of your account was changed",
+                        &["The address of your keybackup account was changed to another one, by \
+                           somebody who knew its password. This code undoes it:"],
+                        &[
+                            "The code holds for 7 days. With it the account has this address again, and \
+                             the password of before; all devices are logged out.",
+                            "If it was you, do nothing, and give the code to nobody.",
+                        ],
+                    )
+                }
+            }
+            Letter::AddressChanged { undo_code: None } => Self::new(
+                "The address of your account was changed",
+                &[
+                    "This is the address of your keybackup account now. The password and everything \
+                   that is backed up are as before; other devices are logged out.",
+                ],
+                &[
+                    "On these type keybackup login with the new address and --moved. For 7 days a code \
+                   in the mailbox of the former address undoes the change.",
+                ],
+            ),
+            Letter::AddressUndone => Self::new(
+                "A change of your account's address was undone",
+                &[
+                    "Your keybackup account has its former address again, and the password that it had \
+                   there. All devices are logged out.",
+                ],
+                &["Whoever changed the address knew the password: change it, with keybackup \
+                   password change. If the change was yours, somebody can read the mail of the former \
+                   address."],
+            ),
             Letter::NewDevice => Self::new(
                 "A new device logged in",
                 &["A device that your keybackup account did not know has logged in with your \
@@ -139,7 +169,10 @@ impl Rendered {
             ),
             Letter::AccountDeleted => Self::new(
                 "Your account was deleted",
-                &["Your keybackup account was deleted, by somebody who knew its password."],
+                &[
+                    "Your keybackup account was deleted, by somebody who knew its password or by the operator \
+                   of the server.",
+                ],
                 &[],
             ),
         }

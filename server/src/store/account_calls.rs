@@ -2,16 +2,25 @@
 
 use keybackup_protocol::AccountId;
 
-use super::sql::{deletion, operator, sessions};
+use super::sql::{addresses, deletion, operator, sessions};
 use super::{
-    AccountDeletion, AccountEntry, AccountName, AccountStore, Deleted, QueuedMail, SqlStore,
-    StoreError,
+    AccountDeletion, AccountEntry, AccountName, AccountStore, AddressChange, AddressUndo, Deleted,
+    QueuedMail, SqlStore, StoreError,
 };
 
 #[async_trait::async_trait]
 impl AccountStore for SqlStore {
     async fn delete_account(&self, deletion: AccountDeletion) -> Result<Deleted, StoreError> {
         self.0.writer.run(move |tx| deletion::delete(tx, &deletion)).await
+    }
+
+    async fn change_address(&self, change: AddressChange) -> Result<(), StoreError> {
+        self.0.writer.run(move |tx| addresses::change(tx, &change)).await
+    }
+
+    async fn undo_address(&self, undo: AddressUndo) -> Result<bool, StoreError> {
+        let limits = self.0.limits;
+        self.0.writer.run(move |tx| addresses::undo(tx, &undo, &limits)).await
     }
 
     async fn close_account(
@@ -23,8 +32,13 @@ impl AccountStore for SqlStore {
         self.0.writer.run(move |tx| deletion::close(tx, account, &mail, now)).await
     }
 
-    async fn purge_account(&self, account: AccountId, now: i64) -> Result<(), StoreError> {
-        self.0.writer.run(move |tx| deletion::close_for_good(tx, account, now)).await?;
+    async fn purge_account(
+        &self,
+        account: AccountId,
+        mail: QueuedMail,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        self.0.writer.run(move |tx| deletion::close_for_good(tx, account, &mail, now)).await?;
         self.purge(Some(account), now).await
     }
 

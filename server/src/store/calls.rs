@@ -10,7 +10,6 @@ use keybackup_protocol::api::{
 };
 use keybackup_protocol::{AccountId, EpochId, PersonaId};
 
-use super::sql::attempts::Accepted;
 use super::sql::proposal::Proposal;
 use super::sql::{
     accounts, attempts, codes, commit, devices, epochs, invites, outbox, passwords, personas,
@@ -45,8 +44,13 @@ impl Store for SqlStore {
         self.0
             .writer
             .run(move |tx| {
-                attempts::finish_login(tx, &Accepted::of_login(&login))?;
+                attempts::finish_login(tx, &login)?;
                 let (account, epoch, session) = (login.account, login.epoch, &login.session);
+                if let Some(mail) = &login.mail
+                    && !devices::exists(tx, account, session.device)?
+                {
+                    outbox::add_for_account(tx, account, mail, login.now)?;
+                }
                 devices::note_login(tx, account, session, login.now)?;
                 sessions::open(tx, account, epoch, session, &login.attempt, login.now)?;
                 Ok(LoginMaterial {

@@ -304,6 +304,23 @@ CREATE INDEX code_requests_by_time ON code_requests (made_at);
 
 -- Mail that waits to be sent, sealed. `account_id`: what the address is sealed for, zeros where there
 -- is no account; a row of whose address is empty is to nobody.
+CREATE TABLE former_addresses (
+  address         BYTEA  NOT NULL PRIMARY KEY,
+  account_id      BYTEA  NOT NULL REFERENCES accounts (id),
+  sealed_address  BYTEA  NOT NULL,
+  position        BIGINT NOT NULL,
+  epoch_id        BYTEA  NOT NULL,
+  suite           BIGINT NOT NULL,
+  setup_id        BIGINT NOT NULL,
+  generation      BIGINT NOT NULL,
+  record          BYTEA  NOT NULL,
+  record_at       BIGINT NOT NULL,
+  slot            BYTEA  NOT NULL,
+  expires_at      BIGINT NOT NULL,
+  UNIQUE (account_id, position)
+);
+CREATE INDEX former_addresses_by_expiry ON former_addresses (expires_at);
+
 CREATE TABLE outbox (
   id              BYTEA  NOT NULL PRIMARY KEY,
   account_id      BYTEA  NOT NULL,

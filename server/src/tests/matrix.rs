@@ -23,7 +23,7 @@ type Row = (&'static str, &'static str, [u16; 3]);
 /// Requests have no body, so that nobody's does anything: a member's is 400 or 428 where one is due.
 /// `HEAD` is as `GET`, and `OPTIONS` is answered to everybody. In this order: the last ones end the
 /// session that asks.
-const EXPECTED: [Row; 37] = [
+const EXPECTED: [Row; 40] = [
     ("GET", "/status", [200, 200, 200]),
     ("GET", "/healthz", [200, 200, 200]),
     ("POST", "/accounts/start", [400, 400, 400]),
@@ -33,6 +33,9 @@ const EXPECTED: [Row; 37] = [
     ("POST", "/login/finish", [400, 400, 400]),
     ("GET", "/account", [401, 200, 200]),
     ("DELETE", "/account", [401, 400, 409]),
+    ("POST", "/account/email/start", [401, 400, 409]),
+    ("PUT", "/account/email", [401, 400, 409]),
+    ("POST", "/account/email/undo", [400, 400, 400]),
     ("PUT", "/password", [401, 400, 409]),
     ("POST", "/password/reset/start", [400, 400, 400]),
     ("POST", "/password/reset", [400, 400, 400]),

@@ -1,5 +1,7 @@
 //! Both programs, started for real. One crate, so that it is linked once.
 
+mod account_kills;
+mod addresses;
 mod api;
 mod bench;
 mod big;

@@ -91,6 +91,8 @@ fn help() {
         "session revoke",
         "account",
         "account show",
+        "account email",
+        "account undo-email",
         "account delete",
         "doctor",
         "completions",

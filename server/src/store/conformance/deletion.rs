@@ -6,7 +6,8 @@ use super::fixtures::{
     NOW, User, address, assert_refused, mail, new_account, new_attempt, new_registration, persona,
 };
 use crate::store::{
-    AccountDeletion, AccountName, Bucket, Deleted, NewAccount, NewRegistration, Store, StoreError,
+    AccountDeletion, AccountName, Bucket, Deleted, NewAccount, NewRegistration, ProvenLogin, Store,
+    StoreError,
 };
 
 const KEPT_S: i64 = 30 * 24 * 60 * 60;
@@ -14,12 +15,8 @@ const KEPT_S: i64 = 30 * 24 * 60 * 60;
 /// What user `user` deletes the account with, after login attempt `id`.
 pub(crate) fn deletion(user: &User<'_>, id: u8) -> AccountDeletion {
     AccountDeletion {
-        attempt: [id; 16],
-        digest: [id; 32],
+        login: user.proven(id),
         session: Some(user.session_id),
-        account: user.account,
-        epoch: user.epoch,
-        generation: 1,
         mail: mail(id),
         now: NOW,
     }
@@ -66,7 +63,8 @@ pub(crate) async fn is_answered_alike_when_repeated(store: &dyn Store) {
     register_again(store).await.expect("registers");
     let again = || AccountDeletion { session: None, ..deletion(&user, 100) };
     assert_eq!(store.delete_account(again()).await.expect("the answer was lost"), deleted);
-    let other = AccountDeletion { digest: [7; 32], ..again() };
+    let other =
+        AccountDeletion { login: ProvenLogin { digest: [7; 32], ..user.proven(100) }, ..again() };
     assert_refused!(store.delete_account(other).await, StoreError::SessionEnded);
     let late = AccountDeletion { now: NOW + 120, ..again() };
     assert_refused!(store.delete_account(late).await, StoreError::SessionEnded);
@@ -88,9 +86,11 @@ pub(crate) async fn changes_nothing_when_refused(store: &dyn Store) {
     user.finish(101, NOW).await.expect("finishes");
     refused(deletion(&user, 101)).await;
     user.attempt(102, Bucket::Strangers, NOW).await.expect("opens");
-    refused(AccountDeletion { generation: 2, ..deletion(&user, 102) }).await;
+    let newer = ProvenLogin { generation: 2, ..user.proven(102) };
+    refused(AccountDeletion { login: newer, ..deletion(&user, 102) }).await;
     refused(AccountDeletion { now: NOW + 120, ..deletion(&user, 102) }).await;
-    let elsewhere = AccountDeletion { epoch: EpochId::from_bytes([9; 16]), ..deletion(&user, 102) };
+    let login = ProvenLogin { epoch: EpochId::from_bytes([9; 16]), ..user.proven(102) };
+    let elsewhere = AccountDeletion { login, ..deletion(&user, 102) };
     assert_refused!(store.delete_account(elsewhere).await, StoreError::Stale);
     let nobody = AccountDeletion { session: None, ..deletion(&user, 102) };
     assert_refused!(store.delete_account(nobody).await, StoreError::SessionEnded);
@@ -128,11 +128,11 @@ pub(crate) async fn purges_after_thirty_days(store: &dyn Store) {
 pub(crate) async fn purges_at_once_when_told(store: &dyn Store) {
     let user = User::register(store, 1).await;
     user.commit(user.push(persona(1), 0, 1, b"bytes")).await;
-    store.purge_account(user.account, NOW).await.expect("purges");
+    store.purge_account(user.account, mail(8), NOW).await.expect("purges");
     let entry = store.account_entry(AccountName::Id(user.account)).await.expect("answers");
     assert!(entry.is_none());
     assert_refused!(user.content(persona(1), None).await, StoreError::Gone);
-    assert_refused!(store.purge_account(user.account, NOW).await, StoreError::Gone);
+    assert_refused!(store.purge_account(user.account, mail(8), NOW).await, StoreError::Gone);
     let closed = store.close_account(user.account, mail(9), NOW).await.map(drop);
     assert_refused!(closed, StoreError::Gone);
     register_again(store).await.expect("registers");

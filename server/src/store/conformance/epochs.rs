@@ -9,8 +9,8 @@ use super::resets::{
     current, displace, epoch, mailed, new_code, new_reset, reset, session_id, undo,
 };
 use crate::store::{
-    Bucket, EpochChoice, EpochVerifier, NewAttempt, NewReset, RecoveryRotation, Reset, ResetWith,
-    Store, StoreError, Undo, UndoWith, Unlocking,
+    Bucket, EpochChoice, EpochVerifier, NewAttempt, NewReset, ProvenLogin, RecoveryRotation, Reset,
+    ResetWith, Store, StoreError, Undo, UndoWith, Unlocking,
 };
 
 pub(crate) async fn the_owner_goes_back_without_the_mailbox(store: &dyn Store) {
@@ -73,11 +73,7 @@ pub(crate) async fn the_owner_goes_back_with_password_and_root(store: &dyn Store
     assert_eq!(open(112, EpochChoice::Previous).await, Some(epoch(1)));
     let undo = |id: u8, of: u8, root: u8| Undo {
         with: UndoWith::Password {
-            attempt: [id; 16],
-            digest: [id; 32],
-            account: user.account,
-            epoch: epoch(of),
-            generation: 1,
+            login: ProvenLogin { epoch: epoch(of), ..user.proven(id) },
             root: [root; 32],
         },
         mail: mail(id),
@@ -93,12 +89,8 @@ pub(crate) async fn the_owner_goes_back_with_password_and_root(store: &dyn Store
 pub(crate) async fn a_new_phrase_replaces_the_old_one(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let rotation = |id: u8, generation: u64| RecoveryRotation {
-        attempt: [id; 16],
-        digest: [id; 32],
+        login: user.proven(id),
         session: user.session_id,
-        account: user.account,
-        epoch: user.epoch,
-        generation: 1,
         slot: Slot { kind: SlotKind::Recovery, generation, sealed: B64(vec![id; 300]) },
         phrase_verifier: B64(vec![id; 32]),
         mail: mail(id),

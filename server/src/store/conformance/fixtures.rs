@@ -11,7 +11,7 @@ use keybackup_protocol::{AccountId, B64, DeviceId, EpochId, PersonaId};
 use crate::store::{
     AddressTag, Base, Bucket, Commit, CommitBytes, Credential, EpochChoice, FinishedLogin,
     LoginMaterial, NetworkTag, NewAccount, NewAttempt, NewRegistration, NewSession, Part,
-    QueuedMail, Session, Store, StoreError, TokenHash,
+    ProvenLogin, QueuedMail, Session, Store, StoreError, TokenHash,
 };
 
 /// When every test begins.
@@ -85,6 +85,7 @@ pub(crate) fn new_registration(n: u8) -> NewRegistration {
         address: address(n),
         invite: None,
         confirmation: None,
+        holder: None,
         network: network(n),
         now: NOW,
         expires_at: NOW + 1800,
@@ -177,7 +178,19 @@ impl<'s> User<'s> {
             epoch: self.epoch,
             generation: 1,
             session: session(id),
+            mail: None,
             now,
+        }
+    }
+
+    /// Login `id` into the registration's epoch, which OPAQUE has accepted for one request.
+    pub(crate) const fn proven(&self, id: u8) -> ProvenLogin {
+        ProvenLogin {
+            attempt: [id; 16],
+            digest: [id; 32],
+            account: self.account,
+            epoch: self.epoch,
+            generation: 1,
         }
     }
 

@@ -2,6 +2,7 @@
 //! backend runs it.
 
 pub(crate) mod accounts;
+pub(crate) mod addresses;
 pub(crate) mod attempts;
 pub(crate) mod commits;
 pub(crate) mod deletion;
@@ -49,6 +50,10 @@ macro_rules! conformance {
                 lose_all_sessions_when_told;
             deletion: frees_the_address_and_ends_access, is_answered_alike_when_repeated,
                 changes_nothing_when_refused, purges_after_thirty_days, purges_at_once_when_told;
+            addresses: move_record_and_slot_and_end_sessions,
+                are_nobody_elses_while_there_is_a_way_back, come_back_with_record_and_slot,
+                can_be_taken_back_by_their_own_account, stay_while_something_is_locked,
+                come_back_over_a_reset, change_nothing_when_refused, are_few;
             sessions: hold_until_they_expire, end_when_idle, end_when_told,
                 change_nothing_once_ended, are_few_on_a_device, are_listed_and_revoked, carry_the_material_of_their_epoch;
             passwords: replace_record_and_slot_and_end_sessions, are_the_same_when_repeated,

@@ -4,17 +4,13 @@ use keybackup_protocol::B64;
 use keybackup_protocol::api::{Slot, SlotKind};
 
 use super::fixtures::{NOW, User, assert_refused, mail};
-use crate::store::{Bucket, PasswordChange, Store, StoreError, TokenHash};
+use crate::store::{Bucket, PasswordChange, ProvenLogin, Store, StoreError, TokenHash};
 
 /// What user `user` changes the password with, after login attempt `id`.
 fn change(user: &User<'_>, id: u8, generation: u64) -> PasswordChange {
     PasswordChange {
-        attempt: [id; 16],
-        digest: [id; 32],
+        login: ProvenLogin { generation, ..user.proven(id) },
         session: user.session_id,
-        account: user.account,
-        epoch: user.epoch,
-        generation,
         setup_id: 9,
         record: B64(vec![id; 192]),
         slot: Slot {
@@ -65,7 +61,7 @@ pub(crate) async fn are_the_same_when_repeated(store: &dyn Store) {
     store.change_password(change(&user, 100, 1)).await.expect("changes");
     store.change_password(change(&user, 100, 1)).await.expect("the answer was lost");
     let mut other = change(&user, 100, 1);
-    other.digest = [7; 32];
+    other.login.digest = [7; 32];
     assert_refused!(store.change_password(other).await, StoreError::AttemptRefused);
     let late = PasswordChange { now: NOW + 120, ..change(&user, 100, 1) };
     assert_refused!(store.change_password(late).await, StoreError::AttemptRefused);

@@ -16,7 +16,7 @@ pub(super) const fn code(n: u8) -> CodeTag {
     CodeTag([n; 32])
 }
 
-/// Has code `n` mailed to user `user`.
+/// Has code `n` mailed to address `user`.
 pub(super) async fn mailed(store: &dyn Store, user: u8, n: u8) {
     // Days ago, each on another: an address is mailed so many a day.
     let code = NewCode { expires_at: NOW + 900, ..new_code(user, n, NOW - 100_000 * i64::from(n)) };
@@ -266,12 +266,8 @@ pub(crate) async fn a_phrase_replaced_meanwhile_resets_nothing(store: &dyn Store
     store.open_reset(new_reset(1, 101, Some(1))).await.map(drop).expect("opens");
     user.attempt(100, Bucket::Strangers, NOW).await.expect("opens");
     let rotation = RecoveryRotation {
-        attempt: [100; 16],
-        digest: [100; 32],
+        login: user.proven(100),
         session: user.session_id,
-        account: user.account,
-        epoch: user.epoch,
-        generation: 1,
         slot: Slot { kind: SlotKind::Recovery, generation: 2, sealed: B64(vec![2; 300]) },
         phrase_verifier: B64(vec![2; 32]),
         mail: mail(100),

@@ -1,8 +1,8 @@
 //! Accounts as a whole: their end, and what the operator's commands ask for.
 
-use keybackup_protocol::{AccountId, EpochId};
+use keybackup_protocol::AccountId;
 
-use super::{AddressTag, QueuedMail, StoreError};
+use super::{AddressChange, AddressTag, AddressUndo, ProvenLogin, QueuedMail, StoreError};
 
 /// How an operator names an account.
 #[derive(Clone, Copy)]
@@ -42,20 +42,12 @@ impl AccountEntry {
     }
 }
 
-/// The end of an account, after a login that OPAQUE has accepted.
+/// The end of an account, by who has proven the password.
 pub struct AccountDeletion {
-    /// The attempt of that login, consumed by this call.
-    pub attempt: [u8; 16],
-    /// SHA-256 of the request's bytes: the same again is the same deletion.
-    pub digest: [u8; 32],
+    /// Proof of the password, of the session's account and epoch.
+    pub login: ProvenLogin,
     /// The session that asks; none where the same is asked again, since it has ended.
     pub session: Option<i64>,
-    /// The account of the login, and of the session.
-    pub account: AccountId,
-    /// The epoch of both.
-    pub epoch: EpochId,
-    /// From the credential that the login began with.
-    pub generation: u64,
     /// Tells the owner, at the address that the account has until then.
     pub mail: QueuedMail,
     /// Now.
@@ -89,7 +81,18 @@ pub trait AccountStore: Send + Sync + 'static {
     /// is answered alike.
     async fn delete_account(&self, deletion: AccountDeletion) -> Result<Deleted, StoreError>;
 
-    /// The same for the operator, who needs no login. Of a deleted one it changes nothing.
+    /// Gives an account another address, with the record and slot that belong to it, and ends its
+    /// other sessions. For 7 days what was replaced is kept for [`Self::undo_address`], and the
+    /// former address is nobody else's. Refused while other epochs hold personas: their records have
+    /// the former address in them. The same attempt with the same digest again changes nothing.
+    async fn change_address(&self, change: AddressChange) -> Result<(), StoreError>;
+
+    /// Gives an account a former address back, with the record and slot of then, and ends its
+    /// sessions. Where a reset came in between its epoch is locked, as if that had been undone.
+    /// False when the address is the account's already.
+    async fn undo_address(&self, undo: AddressUndo) -> Result<bool, StoreError>;
+
+    /// The same as [`Self::delete_account`] for the operator, who needs no login. Of a deleted one it changes nothing.
     async fn close_account(
         &self,
         account: AccountId,
@@ -97,8 +100,13 @@ pub trait AccountStore: Send + Sync + 'static {
         now: i64,
     ) -> Result<Deleted, StoreError>;
 
-    /// Purges an account at once, with what is locked in it.
-    async fn purge_account(&self, account: AccountId, now: i64) -> Result<(), StoreError>;
+    /// Purges an account at once, with what is locked in it; its owner is told.
+    async fn purge_account(
+        &self,
+        account: AccountId,
+        mail: QueuedMail,
+        now: i64,
+    ) -> Result<(), StoreError>;
 
     /// Some accounts, by id, those after a given one; none when there are no more.
     async fn account_entries(

@@ -3,7 +3,7 @@
 use keybackup_protocol::api::{CommitIndex, Keyring, MovedLabel, NewEpoch, ProvenEpoch, Slot};
 use keybackup_protocol::{AccountId, B64, DeviceId, EpochId};
 
-use super::{AddressTag, CodeTag, NetworkTag, NewSession, QueuedMail};
+use super::{AddressTag, CodeTag, NetworkTag, NewSession, ProvenLogin, QueuedMail};
 
 /// What the server keeps of a proof of phrase or root key: its SHA-256.
 #[derive(Clone, Copy)]
@@ -119,35 +119,19 @@ pub enum UndoWith {
     },
     /// The password, by a login that OPAQUE has accepted, and the root key.
     Password {
-        /// The attempt of that login, consumed by this call.
-        attempt: [u8; 16],
-        /// SHA-256 of the request's bytes: the same again is the same undoing.
-        digest: [u8; 32],
-        /// From the credential that the login began with.
-        account: AccountId,
-        /// From the credential.
-        epoch: EpochId,
-        /// From the credential.
-        generation: u64,
+        /// Into the epoch to go back to.
+        login: ProvenLogin,
         /// What the root key's proof must match.
         root: [u8; 32],
     },
 }
 
-/// Another recovery phrase, after a login that OPAQUE has accepted.
+/// Another recovery phrase, by who has proven the password.
 pub struct RecoveryRotation {
-    /// The attempt of that login, consumed by this call.
-    pub attempt: [u8; 16],
-    /// SHA-256 of the request's bytes: the same again is the same rotation.
-    pub digest: [u8; 32],
+    /// Proof of the password, of the session's account and epoch.
+    pub login: ProvenLogin,
     /// The session that asks.
     pub session: i64,
-    /// Its account, and that of the login.
-    pub account: AccountId,
-    /// Its epoch, and that of the login.
-    pub epoch: EpochId,
-    /// From the credential that the login began with.
-    pub generation: u64,
     /// The recovery slot, of the next generation.
     pub slot: Slot,
     /// SHA-256 of the new phrase's proof.

@@ -34,6 +34,9 @@ pub enum StoreError {
     /// The attempt is unknown, used, expired, or its record was replaced.
     #[error("the attempt no longer holds")]
     AttemptRefused,
+    /// The account keeps its address while other epochs hold personas.
+    #[error("personas are locked under the address")]
+    AddressHeld,
     /// The named epoch or keyring version is not current.
     #[error("epoch or keyring is stale")]
     Stale,

@@ -63,24 +63,33 @@ pub struct FinishedLogin {
     pub generation: u64,
     /// The session to open.
     pub session: NewSession,
+    /// What the owner is told where the account did not know the device, if anything.
+    pub mail: Option<QueuedMail>,
     /// Now.
     pub now: i64,
 }
 
-/// A new password, after a login with the old one that OPAQUE has accepted.
-pub struct PasswordChange {
-    /// The attempt of that login, consumed by this call.
+/// A login that OPAQUE has accepted, for one request and no other.
+#[derive(Debug, Clone, Copy)]
+pub struct ProvenLogin {
+    /// The attempt, consumed by what it is for.
     pub attempt: [u8; 16],
-    /// SHA-256 of the request's bytes: the same again is the same change.
+    /// SHA-256 of the request's bytes: the same again is the same request, whose answer was lost.
     pub digest: [u8; 32],
+    /// From the credential that the login began with.
+    pub account: AccountId,
+    /// From the credential.
+    pub epoch: EpochId,
+    /// From the credential; a record replaced since makes the call fail.
+    pub generation: u64,
+}
+
+/// A new password, by who has proven the old one.
+pub struct PasswordChange {
+    /// Proof of the old one, of the session's account and epoch.
+    pub login: ProvenLogin,
     /// The session that asks; it stays, and all others end.
     pub session: i64,
-    /// Its account, and that of the login.
-    pub account: AccountId,
-    /// Its epoch, and that of the login.
-    pub epoch: EpochId,
-    /// From the credential that the login began with.
-    pub generation: u64,
     /// AKE key pair that the new record was made with.
     pub setup_id: u32,
     /// OPAQUE record, 192 bytes.

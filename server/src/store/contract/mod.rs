@@ -14,6 +14,7 @@
 //! counters and generations are unsigned here and at most `i64::MAX` in rows.
 
 mod account;
+mod address;
 mod blobs;
 mod epochs;
 mod error;
@@ -32,6 +33,7 @@ use keybackup_protocol::api::{
 use keybackup_protocol::{AccountId, EpochId, PersonaId};
 
 pub use account::*;
+pub use address::*;
 pub use blobs::*;
 pub use epochs::*;
 pub use error::*;

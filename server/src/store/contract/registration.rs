@@ -5,7 +5,7 @@ use keybackup_protocol::api::{DeviceRecord, NewEpoch, SlotKind};
 
 use super::{AddressTag, CodeTag, InviteTag, NetworkTag, NewSession};
 
-/// A registration about to be made.
+/// A registration about to be made, or a change of an account's address.
 pub struct NewRegistration {
     /// Random; the ticket names it.
     pub id: [u8; 16],
@@ -15,6 +15,9 @@ pub struct NewRegistration {
     pub invite: Option<InviteTag>,
     /// Mailed code that confirms the address, where one is asked for. It is used up by the finish.
     pub confirmation: Option<CodeTag>,
+    /// The account that is to have the address, if it is there already: it may go back to one of its
+    /// former addresses.
+    pub holder: Option<AccountId>,
     /// Where it came from.
     pub network: NetworkTag,
     /// Now.

@@ -5,7 +5,7 @@ use keybackup_protocol::limits::{MAX_INDEX_BYTES, MAX_KEYRING_BYTES, MAX_SLOT_BY
 use keybackup_protocol::suite::{RECORD_LEN, SUITE};
 use keybackup_protocol::{AccountId, EpochId};
 
-use super::{attempts, codes, devices, invites, sessions};
+use super::{addresses, attempts, codes, devices, invites, sessions};
 use crate::store::tx::{Tx, count, length, values};
 use crate::store::{CodePurpose, InviteTag, NewAccount, REQUIRED_SLOTS, StoreError, StoreLimits};
 
@@ -81,7 +81,8 @@ fn make(tx: &mut Tx<'_>, new: &NewAccount, invite: Option<[u8; 32]>) -> Result<(
         &new.epoch.id,
         new.now
     ];
-    if tx.execute(ADD_ACCOUNT, values)? == 0 {
+    let taken = addresses::is_taken(tx, new.address, None, new.now)?;
+    if taken || tx.execute(ADD_ACCOUNT, values)? == 0 {
         return Err(StoreError::Taken);
     }
     if let Some(code) = &new.confirmation {

@@ -2,11 +2,11 @@
 
 use keybackup_protocol::{AccountId, EpochId};
 
-use super::{codes, devices, invites, starts};
+use super::{addresses, codes, devices, invites, starts};
 use crate::store::tx::{Row, Tx, count, values};
 use crate::store::{
     AddressTag, Bucket, CodePurpose, CodeTag, Credential, EpochChoice, FinishedLogin, NewAttempt,
-    NewRegistration, NewReset, StoreError, StoreLimits,
+    NewRegistration, NewReset, ProvenLogin, StoreError, StoreLimits,
 };
 
 /// The window in which a bucket's attempts are counted.
@@ -40,8 +40,7 @@ const FINISH_LOGIN: &str = "UPDATE attempts SET finished_at = $1, digest = $2 \
     WHERE id = $3 AND kind = 'login' AND finished_at IS NULL AND expires_at > $1 \
     AND address = (SELECT address FROM accounts WHERE id = $4)";
 const FINISHED_WITH: &str = "SELECT digest FROM attempts \
-    WHERE id = $1 AND kind = 'login' AND finished_at IS NOT NULL AND expires_at > $2 \
-    AND address = (SELECT address FROM accounts WHERE id = $3)";
+    WHERE id = $1 AND kind = 'login' AND finished_at IS NOT NULL AND expires_at > $2";
 const SAME_RECORD: &str = "SELECT c.generation FROM credentials c \
     JOIN accounts a ON a.id = c.account_id AND a.disabled_at IS NULL \
     JOIN epochs e ON e.account_id = c.account_id AND e.id = c.epoch_id AND e.closed_at IS NULL \
@@ -130,41 +129,59 @@ fn credential(
     }
 }
 
-/// A login attempt that OPAQUE has accepted, and what is to be done with it.
-pub(crate) struct Accepted<'a> {
-    pub(crate) attempt: &'a [u8; 16],
-    pub(crate) account: AccountId,
-    pub(crate) epoch: EpochId,
-    /// Of the record that it began with.
-    pub(crate) generation: u64,
-    /// Of the request that it is for, if that may come again.
-    pub(crate) digest: Option<&'a [u8; 32]>,
-    pub(crate) now: i64,
+/// Whether a login was consumed just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acceptance {
+    /// It was.
+    New,
+    /// This very request has consumed it before, and its answer was lost.
+    Repeated,
 }
 
-impl<'a> Accepted<'a> {
-    /// A login that ends in a session.
-    pub(crate) const fn of_login(login: &'a FinishedLogin) -> Self {
-        let FinishedLogin { attempt, account, epoch, generation, now, .. } = login;
-        let (account, epoch, generation, now) = (*account, *epoch, *generation, *now);
-        Self { attempt, account, epoch, generation, digest: None, now }
+/// Consumes a login with the request that it is for, unless that has.
+pub(crate) fn accept(
+    tx: &mut Tx<'_>,
+    login: &ProvenLogin,
+    now: i64,
+) -> Result<Acceptance, StoreError> {
+    if was_accepted(tx, login, now)? {
+        return Ok(Acceptance::Repeated);
     }
+    let ProvenLogin { attempt, digest, account, epoch, generation } = login;
+    consume(tx, attempt, Some(digest), now, (*account, *epoch), *generation)?;
+    Ok(Acceptance::New)
+}
+
+/// Whether this very request has consumed its login. The address that the attempt was counted for
+/// may be another's by then.
+pub(crate) fn was_accepted(
+    tx: &mut Tx<'_>,
+    login: &ProvenLogin,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let digest = tx.row(FINISHED_WITH, values![&login.attempt, now], |row| row.at(0))?.flatten();
+    Ok(digest == Some(login.digest))
+}
+
+/// Consumes a login that ends in a session.
+pub(crate) fn finish_login(tx: &mut Tx<'_>, login: &FinishedLogin) -> Result<(), StoreError> {
+    let FinishedLogin { attempt, account, epoch, generation, now, .. } = login;
+    consume(tx, attempt, None, *now, (*account, *epoch), *generation)
 }
 
 /// Consumes a login attempt, if its record is still the one that it began with.
-pub(crate) fn finish_login(tx: &mut Tx<'_>, login: &Accepted<'_>) -> Result<(), StoreError> {
-    let Accepted { attempt, account, epoch, generation, digest, now } = login;
-    let finished = tx.execute(FINISH_LOGIN, values![*now, *digest, *attempt, account])?;
-    let generation = count(*generation)?;
-    let same = tx.row(SAME_RECORD, values![account, epoch, generation], |_| Ok(()))?.is_some();
+fn consume(
+    tx: &mut Tx<'_>,
+    attempt: &[u8; 16],
+    digest: Option<&[u8; 32]>,
+    now: i64,
+    (account, epoch): (AccountId, EpochId),
+    generation: u64,
+) -> Result<(), StoreError> {
+    let finished = tx.execute(FINISH_LOGIN, values![now, digest, attempt, &account])?;
+    let generation = count(generation)?;
+    let same = tx.row(SAME_RECORD, values![&account, &epoch, generation], |_| Ok(()))?.is_some();
     if finished == 1 && same { Ok(()) } else { Err(StoreError::AttemptRefused) }
-}
-
-/// Whether this very request has consumed the attempt before, and its answer was lost.
-pub(crate) fn was_finished_so(tx: &mut Tx<'_>, login: &Accepted<'_>) -> Result<bool, StoreError> {
-    let values = values![login.attempt, login.now, &login.account];
-    let digest = tx.row(FINISHED_WITH, values, |row| row.at::<Option<[u8; 32]>>(0))?.flatten();
-    Ok(digest.is_some() && digest.as_ref() == login.digest)
 }
 
 /// Counts and opens a registration attempt. Invitation and code are looked at before the address, so
@@ -184,7 +201,7 @@ pub(crate) fn open_registration(
             return Err(StoreError::CodeRefused);
         }
     }
-    if account_of(tx, registration.address)?.is_some() {
+    if addresses::is_taken(tx, registration.address, registration.holder, registration.now)? {
         return Err(StoreError::Taken);
     }
     // The strangers' bucket, shared with logins: the OPRF key of an address is the same before

@@ -2,7 +2,7 @@
 
 use subtle::ConstantTimeEq as _;
 
-use super::{attempts, outbox, starts};
+use super::{addresses, attempts, outbox, starts};
 use crate::store::tx::{Tx, values};
 use crate::store::{AddressTag, CodePurpose, CodeTag, NewCode, StoreError};
 
@@ -38,10 +38,11 @@ pub(crate) const REQUESTS_KEPT_S: i64 = 24 * 60 * 60;
 pub(crate) fn request(tx: &mut Tx<'_>, code: &NewCode) -> Result<(), StoreError> {
     // A disabled account can't be reset, and its address is taken all the same.
     let is_known = match code.purpose {
-        CodePurpose::Reset => attempts::enabled_account_of(tx, code.address)?,
-        CodePurpose::Confirm | CodePurpose::UndoAddress => attempts::account_of(tx, code.address)?,
-    }
-    .is_some();
+        CodePurpose::Reset => attempts::enabled_account_of(tx, code.address)?.is_some(),
+        CodePurpose::Confirm | CodePurpose::UndoAddress => {
+            addresses::is_taken(tx, code.address, None, code.now)?
+        }
+    };
     if !may_ask(tx, code)? {
         return Ok(());
     }
@@ -78,7 +79,7 @@ fn may_ask(tx: &mut Tx<'_>, code: &NewCode) -> Result<bool, StoreError> {
 }
 
 /// Makes a code the live one; the one before holds no longer.
-fn put(
+pub(crate) fn put(
     tx: &mut Tx<'_>,
     address: AddressTag,
     purpose: CodePurpose,

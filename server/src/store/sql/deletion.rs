@@ -5,15 +5,12 @@ use keybackup_protocol::{AccountId, EpochId};
 use rand08::RngCore as _;
 use rand08::rngs::OsRng;
 
-use super::attempts::{self, Accepted};
 use super::retention::KEEP_S;
-use super::{outbox, sessions};
+use super::{attempts, epochs, outbox, sessions};
 use crate::store::tx::{RowsError, Tx, values};
-use crate::store::{AccountDeletion, Deleted, QueuedMail, StoreError};
+use crate::store::{AccountDeletion, Deleted, ProvenLogin, QueuedMail, StoreError};
 
 const CURRENT: &str = "SELECT current_epoch FROM accounts WHERE id = $1";
-const LOCKED: &str = "SELECT CAST(COALESCE(SUM(personas), 0) AS BIGINT) FROM epochs \
-    WHERE account_id = $1 AND id <> $2 AND closed_at IS NULL";
 const IS_OPEN: &str = "SELECT id FROM epochs \
     WHERE account_id = $1 AND id = $2 AND closed_at IS NULL";
 const CLOSE: &str = "UPDATE epochs SET closed_at = $1, purge_at = $2 \
@@ -24,6 +21,9 @@ const PURGE_NOW: &str = "UPDATE epochs SET closed_at = COALESCE(closed_at, $1), 
     WHERE account_id = $2";
 const CODES: &str =
     "DELETE FROM codes WHERE address = (SELECT address FROM accounts WHERE id = $1)";
+const FORMER_CODES: &str = "DELETE FROM codes WHERE purpose = 'undo address' \
+    AND address IN (SELECT address FROM former_addresses WHERE account_id = $1)";
+const FORMER: &str = "DELETE FROM former_addresses WHERE account_id = $1";
 const FREE_ADDRESS: &str = "UPDATE accounts SET address = $1, sealed_address = $2 \
     WHERE id = $3 AND sealed_address <> $2";
 const SESSION_PERSONAS: &str = "DELETE FROM session_personas \
@@ -32,25 +32,20 @@ const SESSIONS: &str = "DELETE FROM sessions WHERE account_id = $1";
 const INVITATIONS: &str = "DELETE FROM device_invitations WHERE account_id = $1";
 const PURGE_AT: &str =
     "SELECT COALESCE(purge_at, closed_at) FROM epochs WHERE account_id = $1 AND id = $2";
-const DELETED_SO: &str = "SELECT digest FROM attempts \
-    WHERE id = $1 AND kind = 'login' AND finished_at IS NOT NULL AND expires_at > $2";
 
 /// Deletes an account for its owner; or tells what became of it, when this very request has.
 pub(crate) fn delete(tx: &mut Tx<'_>, deletion: &AccountDeletion) -> Result<Deleted, StoreError> {
-    let AccountDeletion { attempt, digest, account, epoch, generation, now, .. } = deletion;
-    let (account, epoch, now) = (*account, *epoch, *now);
-    // The address that the attempt was counted for may be free by now, or somebody else's.
-    let finished = tx.row(DELETED_SO, values![attempt, now], |row| row.at(0))?.flatten();
-    if finished == Some(*digest) {
+    let (login, now) = (&deletion.login, deletion.now);
+    let ProvenLogin { account, epoch, .. } = *login;
+    // Before the session: it has ended by then.
+    if attempts::was_accepted(tx, login, now)? {
         return deleted(tx, account, epoch);
     }
     sessions::require(tx, deletion.session.ok_or(StoreError::SessionEnded)?, now)?;
     if tx.row(CURRENT, values![&account], |row| row.at::<EpochId>(0))? != Some(epoch) {
         return Err(StoreError::Stale);
     }
-    let generation = *generation;
-    let login = Accepted { attempt, account, epoch, generation, digest: Some(digest), now };
-    attempts::finish_login(tx, &login)?;
+    attempts::accept(tx, login, now)?;
     close(tx, account, &deletion.mail, now)
 }
 
@@ -68,7 +63,7 @@ pub(crate) fn close(
     }
     // While the account has its address.
     outbox::add_for_account(tx, account, mail, now)?;
-    if locked(tx, account, current)? > 0 {
+    if epochs::locked_personas(tx, account, current)? > 0 {
         tx.execute(CLOSE, values![now, now + KEEP_S, &account, &current])?;
     } else {
         free_address(tx, account)?;
@@ -82,8 +77,11 @@ pub(crate) fn close(
 pub(crate) fn close_for_good(
     tx: &mut Tx<'_>,
     account: AccountId,
+    mail: &QueuedMail,
     now: i64,
 ) -> Result<(), StoreError> {
+    // While the account has its address; without one the mail is to nobody.
+    outbox::add_for_account(tx, account, mail, now)?;
     free_address(tx, account)?;
     end_access(tx, account)?;
     match tx.execute(PURGE_NOW, values![now, &account])? {
@@ -97,7 +95,9 @@ fn free_address(tx: &mut Tx<'_>, account: AccountId) -> Result<(), StoreError> {
     let mut random = [0; 32];
     OsRng.try_fill_bytes(&mut random).map_err(|_| StoreError::from(RowsError::Random))?;
     let nothing: &[u8] = &[];
-    tx.execute(CODES, values![&account])?;
+    for sql in [FORMER_CODES, FORMER, CODES] {
+        tx.execute(sql, values![&account])?;
+    }
     tx.execute(FREE_ADDRESS, values![&random, nothing, &account])?;
     Ok(())
 }
@@ -109,12 +109,8 @@ fn end_access(tx: &mut Tx<'_>, account: AccountId) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn locked(tx: &mut Tx<'_>, account: AccountId, current: EpochId) -> Result<u64, StoreError> {
-    Ok(tx.row(LOCKED, values![&account, &current], |row| row.at(0))?.unwrap_or(0))
-}
-
 fn deleted(tx: &mut Tx<'_>, account: AccountId, epoch: EpochId) -> Result<Deleted, StoreError> {
     let purge_at = tx.row(PURGE_AT, values![&account, &epoch], |row| row.at(0))?.flatten();
     let held_until = purge_at.ok_or(StoreError::Gone)?;
-    Ok(Deleted { held_until, locked_personas: locked(tx, account, epoch)? })
+    Ok(Deleted { held_until, locked_personas: epochs::locked_personas(tx, account, epoch)? })
 }

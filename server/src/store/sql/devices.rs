@@ -38,6 +38,7 @@ const STANDING: &str = "SELECT d.revision, COALESCE(LENGTH(d.sealed), 0), d.epoc
     a.current_epoch FROM devices d JOIN accounts a ON a.id = d.account_id \
     WHERE d.account_id = $1 AND d.id = $2";
 // Those that no session uses go first, then those that have not logged in for longest.
+const EXISTS: &str = "SELECT id FROM devices WHERE account_id = $1 AND id = $2";
 const BEYOND: &str = "SELECT d.id, COALESCE(LENGTH(d.sealed), 0), d.epoch_id FROM devices d \
     WHERE d.account_id = $1 AND d.id <> $2 ORDER BY EXISTS (SELECT s.id FROM sessions s \
     WHERE s.account_id = d.account_id AND s.device_id = d.id AND s.expires_at > $3) DESC, \
@@ -105,6 +106,15 @@ pub(crate) fn note_use(
 ) -> Result<(), StoreError> {
     tx.execute(NOTE_USE, values![&account, cookie])?;
     Ok(())
+}
+
+/// Whether an account has a row of a device.
+pub(crate) fn exists(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    device: DeviceId,
+) -> Result<bool, StoreError> {
+    Ok(tx.row(EXISTS, values![&account, &device], |_| Ok(()))?.is_some())
 }
 
 /// Makes or finds the row of a device that logs in, and keeps the hash of its new cookie.

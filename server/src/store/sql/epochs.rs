@@ -14,6 +14,8 @@ const LIST: &str = "SELECT e.id, e.origin, e.created_at, a.current_epoch, e.clos
     WHERE e.account_id = $1 ORDER BY e.position";
 const VERIFIERS: &str = "SELECT phrase_verifier, root_verifier FROM epochs \
     WHERE account_id = $1 AND id = $2 AND closed_at IS NULL";
+const LOCKED: &str = "SELECT CAST(COALESCE(SUM(personas), 0) AS BIGINT) FROM epochs \
+    WHERE account_id = $1 AND id <> $2 AND closed_at IS NULL";
 const IS_CURRENT: &str = "SELECT id FROM accounts WHERE id = $1 AND current_epoch = $2";
 const CURRENT: &str = "SELECT current_epoch FROM accounts WHERE id = $1";
 const MAKE_CURRENT: &str = "UPDATE accounts SET current_epoch = $1 \
@@ -129,6 +131,15 @@ pub(crate) fn open(
         recovery_slot: recovery_slot.ok_or(StoreError::Gone)?,
         keyring: accounts::keyring(tx, account, epoch)?,
     })
+}
+
+/// Personas that lie in other epochs than the current one.
+pub(crate) fn locked_personas(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    current: EpochId,
+) -> Result<u64, StoreError> {
+    Ok(tx.row(LOCKED, values![&account, &current], |row| row.at(0))?.unwrap_or(0))
 }
 
 /// Makes another epoch the current one.

@@ -26,6 +26,8 @@ const CODES: &str = "DELETE FROM codes WHERE (address, purpose) IN (SELECT addre
 
 const CODE_REQUESTS: &str = "DELETE FROM code_requests WHERE id IN (SELECT id FROM code_requests \
     WHERE made_at <= $1 ORDER BY made_at LIMIT $2)";
+const FORMER_ADDRESSES: &str = "DELETE FROM former_addresses WHERE address IN \
+    (SELECT address FROM former_addresses WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
 const OUTBOX: &str = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox \
     WHERE created_at <= $1 ORDER BY created_at LIMIT $2)";
 const STARTS: &str = "DELETE FROM starts WHERE who IN (SELECT who FROM starts \
@@ -35,8 +37,17 @@ const STARTS: &str = "DELETE FROM starts WHERE who IN (SELECT who FROM starts \
 pub(crate) type Drop = fn(&mut Tx<'_>, i64) -> Result<bool, StoreError>;
 
 /// Every kind.
-pub(crate) const KINDS: [Drop; 8] =
-    [attempts, starts, expired_sessions, idle_sessions, invites, codes, code_requests, outbox];
+pub(crate) const KINDS: [Drop; 9] = [
+    attempts,
+    starts,
+    expired_sessions,
+    idle_sessions,
+    invites,
+    codes,
+    code_requests,
+    former_addresses,
+    outbox,
+];
 
 fn attempts(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
     Ok(tx.execute(ATTEMPTS, values![now, now - WINDOW_S, i64::from(BATCH)])? == usize::from(BATCH))
@@ -72,6 +83,12 @@ fn invites(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
 fn codes(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
     let values = values![now - REGISTRATION_TICKET_TTL_S, i64::from(BATCH)];
     Ok(tx.execute(CODES, values)? == usize::from(BATCH))
+}
+
+/// What is over here is free for everybody.
+fn former_addresses(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {
+    let values = values![now, i64::from(BATCH)];
+    Ok(tx.execute(FORMER_ADDRESSES, values)? == usize::from(BATCH))
 }
 
 fn code_requests(tx: &mut Tx<'_>, now: i64) -> Result<bool, StoreError> {

@@ -4,6 +4,7 @@
 //! so that it holds under row locks as well as under one writer.
 
 pub(crate) mod accounts;
+pub(crate) mod addresses;
 pub(crate) mod attempts;
 pub(crate) mod codes;
 pub(crate) mod commit;

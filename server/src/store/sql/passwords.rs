@@ -5,10 +5,10 @@ use keybackup_protocol::limits::{MAX_ORDINAL, MAX_SLOT_BYTES};
 use keybackup_protocol::suite::{RECORD_LEN, SUITE};
 use keybackup_protocol::{AccountId, B64, EpochId};
 
-use super::attempts::{self, Accepted};
+use super::attempts::{self, Acceptance};
 use super::{epochs, outbox, sessions};
 use crate::store::tx::{Tx, count, values};
-use crate::store::{PasswordChange, StoreError};
+use crate::store::{PasswordChange, ProvenLogin, StoreError};
 
 const REPLACE_RECORD: &str = "UPDATE credentials SET record = $1, setup_id = $2, suite = $3, \
     generation = $4, created_at = $5 \
@@ -19,22 +19,13 @@ const REPLACE_SLOT: &str = "UPDATE slots SET sealed = $1, generation = $2 \
 /// Replaces record and slot, and ends the other sessions; or does nothing, when this very change
 /// was made before.
 pub(crate) fn change(tx: &mut Tx<'_>, change: &PasswordChange) -> Result<(), StoreError> {
-    check(&change.record, &change.slot, change.generation)?;
+    let ProvenLogin { account, epoch, generation, .. } = change.login;
+    check(&change.record, &change.slot, generation)?;
     sessions::require(tx, change.session, change.now)?;
-    let (account, epoch) = (change.account, change.epoch);
     epochs::require_current(tx, account, epoch)?;
-    let login = Accepted {
-        attempt: &change.attempt,
-        account,
-        epoch,
-        generation: change.generation,
-        digest: Some(&change.digest),
-        now: change.now,
-    };
-    if attempts::was_finished_so(tx, &login)? {
+    if attempts::accept(tx, &change.login, change.now)? == Acceptance::Repeated {
         return Ok(());
     }
-    attempts::finish_login(tx, &login)?;
     replace(tx, account, epoch, change.setup_id, &change.record, &change.slot, change.now)?;
     sessions::revoke_others(tx, account, change.session)?;
     outbox::add_for_account(tx, account, &change.mail, change.now)

@@ -57,6 +57,7 @@ const EPOCH: &str = "DELETE FROM epochs WHERE account_id = $1 AND id = $2";
 const ANY_EPOCH: &str = "SELECT id FROM epochs WHERE account_id = $1 LIMIT 1";
 const DEVICES: &str = "DELETE FROM devices WHERE account_id = $1";
 const INVITATIONS: &str = "DELETE FROM device_invitations WHERE account_id = $1";
+const FORMER_ADDRESSES: &str = "DELETE FROM former_addresses WHERE account_id = $1";
 const ACCOUNT: &str = "DELETE FROM accounts WHERE id = $1";
 
 /// An epoch whose time has come, of any account or of one.
@@ -146,7 +147,7 @@ fn end(tx: &mut Tx<'_>, account: AccountId, epoch: EpochId) -> Result<(), StoreE
     tx.execute(RELINK, values![&account, &epoch])?;
     tx.execute(EPOCH, values![&account, &epoch])?;
     if tx.row(ANY_EPOCH, values![&account], |_| Ok(()))?.is_none() {
-        for sql in [DEVICES, INVITATIONS, ACCOUNT] {
+        for sql in [DEVICES, INVITATIONS, FORMER_ADDRESSES, ACCOUNT] {
             tx.execute(sql, values![&account])?;
         }
     }

@@ -3,10 +3,10 @@
 use keybackup_protocol::api::SlotKind;
 use keybackup_protocol::limits::{MAX_ORDINAL, MAX_SLOT_BYTES};
 
-use super::attempts::{self, Accepted};
+use super::attempts::{self, Acceptance};
 use super::{epochs, outbox, sessions};
 use crate::store::tx::{Tx, count, values};
-use crate::store::{RecoveryRotation, StoreError};
+use crate::store::{ProvenLogin, RecoveryRotation, StoreError};
 
 const REPLACE_SLOT: &str = "UPDATE slots SET sealed = $1, generation = $2 \
     WHERE account_id = $3 AND epoch_id = $4 AND kind = 'recovery' AND generation = $2 - 1";
@@ -17,20 +17,11 @@ const REPLACE_VERIFIER: &str =
 pub(crate) fn rotate(tx: &mut Tx<'_>, rotation: &RecoveryRotation) -> Result<(), StoreError> {
     check(rotation)?;
     sessions::require(tx, rotation.session, rotation.now)?;
-    let (account, epoch) = (rotation.account, rotation.epoch);
+    let ProvenLogin { account, epoch, .. } = rotation.login;
     epochs::require_current(tx, account, epoch)?;
-    let login = Accepted {
-        attempt: &rotation.attempt,
-        account,
-        epoch,
-        generation: rotation.generation,
-        digest: Some(&rotation.digest),
-        now: rotation.now,
-    };
-    if attempts::was_finished_so(tx, &login)? {
+    if attempts::accept(tx, &rotation.login, rotation.now)? == Acceptance::Repeated {
         return Ok(());
     }
-    attempts::finish_login(tx, &login)?;
     let generation = count(rotation.slot.generation)?;
     let slot = values![&rotation.slot.sealed, generation, &account, &epoch];
     let verifier = values![&rotation.phrase_verifier, &account, &epoch];

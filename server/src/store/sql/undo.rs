@@ -2,8 +2,7 @@
 
 use keybackup_protocol::{AccountId, EpochId};
 
-use super::attempts::{self, Accepted};
-use super::{epochs, outbox, starts};
+use super::{attempts, epochs, outbox, starts};
 use crate::store::tx::Tx;
 use crate::store::{EpochVerifier, StoreError, StoreLimits, Undo, UndoWith};
 
@@ -22,31 +21,17 @@ pub(crate) fn undo(
                 epochs::proven_by_phrase(tx, account, verifier)?.ok_or(StoreError::ProofRefused)?;
             (account, epoch)
         }
-        UndoWith::Password { account, epoch, .. } => {
-            accept(tx, undo)?;
-            if !epochs::chain(tx, *account)?.contains(epoch) {
+        UndoWith::Password { login, root } => {
+            let (account, epoch) = (login.account, login.epoch);
+            epochs::require_proof(tx, account, epoch, &EpochVerifier::Root(*root))?;
+            attempts::accept(tx, login, undo.now)?;
+            if !epochs::chain(tx, account)?.contains(&epoch) {
                 return Err(StoreError::ProofRefused);
             }
-            (*account, *epoch)
+            (account, epoch)
         }
     };
     go_back(tx, account, epoch, undo)
-}
-
-/// Consumes the login, unless this very request has.
-fn accept(tx: &mut Tx<'_>, undo: &Undo) -> Result<(), StoreError> {
-    let UndoWith::Password { attempt, digest, account, epoch, generation, root } = &undo.with
-    else {
-        return Ok(());
-    };
-    epochs::require_proof(tx, *account, *epoch, &EpochVerifier::Root(*root))?;
-    let (account, epoch, generation) = (*account, *epoch, *generation);
-    let login =
-        Accepted { attempt, account, epoch, generation, digest: Some(digest), now: undo.now };
-    if attempts::was_finished_so(tx, &login)? {
-        return Ok(());
-    }
-    attempts::finish_login(tx, &login)
 }
 
 fn go_back(

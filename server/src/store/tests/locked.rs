@@ -7,8 +7,8 @@ use crate::store::conformance::deletion::deletion;
 use crate::store::conformance::resets::{displace, undo};
 use crate::store::conformance::{NOW, User, letter, new_attempt, new_registration, persona};
 use crate::store::{
-    AccountDeletion, AccountName, AccountStore as _, Bucket, DATABASE, EpochChoice, Store as _,
-    StoreError, TokenHash,
+    AccountDeletion, AccountName, AccountStore as _, Bucket, DATABASE, EpochChoice, ProvenLogin,
+    Store as _, StoreError, TokenHash,
 };
 
 const LATER: i64 = NOW + 31 * 24 * 60 * 60;
@@ -41,8 +41,8 @@ async fn what_is_locked_outlives_the_account_that_locked_it() {
     let session = session.expect("it holds");
     assert_ne!(session.epoch, old);
     user.attempt(101, Bucket::Strangers, NOW).await.expect("opens");
-    let end =
-        AccountDeletion { session: Some(session.id), epoch: session.epoch, ..deletion(&user, 101) };
+    let login = ProvenLogin { epoch: session.epoch, ..user.proven(101) };
+    let end = AccountDeletion { session: Some(session.id), login, ..deletion(&user, 101) };
     let deleted = store.delete_account(end).await.expect("deletes");
     assert_eq!(deleted.locked_personas, 1);
 
@@ -75,7 +75,7 @@ async fn what_is_locked_outlives_the_account_that_locked_it() {
     assert_eq!(closed, 0, "what was closed is purged");
 
     // Only the operator ends that, too.
-    store.purge_account(user.account, NOW).await.expect("purges");
+    store.purge_account(user.account, letter(8), NOW).await.expect("purges");
     for (table, rows) in rows(&connection) {
         assert_eq!(rows, 0, "{table}");
     }
