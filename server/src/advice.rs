@@ -10,6 +10,11 @@ pub(crate) fn register(email: &str, code: &str) -> String {
     command("register", "--confirm", email, code)
 }
 
+/// Uses a code to give an account another address.
+pub(crate) fn moves(email: &str, code: &str) -> String {
+    command("account email", "--confirm", email, code)
+}
+
 /// Uses a code to undo a change of the address.
 pub(crate) fn undo_address(email: &str, code: &str) -> String {
     command("account undo-email", "--code", email, code)

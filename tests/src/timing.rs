@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use keybackup_protocol::B64;
-use keybackup_protocol::api::{LoginPurpose, LoginStart};
+use keybackup_protocol::api::{CodeRequest, LoginPurpose, LoginStart};
 use keybackup_protocol::suite::Suite1;
 use opaque_ke::ClientLogin;
 use opaque_ke::rand::rngs::OsRng;
@@ -31,16 +31,28 @@ pub enum Question {
     Login,
     /// One that is to change the password: two.
     Change,
+    /// A code for a reset, which is mailed to the known and to nobody else.
+    ResetCode,
 }
 
 impl Question {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Login, Self::Change];
+    pub const ALL: [Self; 3] = [Self::Login, Self::Change, Self::ResetCode];
 
     const fn evaluations(self) -> u32 {
         match self {
             Self::Login => 1,
             Self::Change => 2,
+            // An address has one code in two minutes.
+            Self::ResetCode => EVALUATIONS_AN_ADDRESS,
+        }
+    }
+
+    /// Pairs that a server answers before it refuses all: codes are 2,000 an hour.
+    fn most_pairs(self) -> u32 {
+        match self {
+            Self::Login | Self::Change => u32::MAX,
+            Self::ResetCode => 1000 - WARM_UP,
         }
     }
 }
@@ -65,12 +77,12 @@ impl Report {
     }
 }
 
-/// Asks `POST /login/start` so many times about known and unknown addresses.
+/// Asks so many times about known and unknown addresses, or as often as a server lets one ask.
 ///
 /// # Panics
 /// When answers differ in anything but their time, or are no answers.
 pub fn compare(question: Question, pairs: u32) -> Report {
-    watch([("known", question), ("other", question)], pairs)
+    watch([("known", question), ("other", question)], pairs.min(question.most_pairs()))
 }
 
 /// The same, two questions about unknown addresses: how far one evaluation more is seen.
@@ -82,10 +94,18 @@ pub fn contrast(pairs: u32) -> Report {
 }
 
 fn watch(sides: [(&str, Question); 2], pairs: u32) -> Report {
-    let flags = ["--starts-per-hour", "1000000"];
     // In memory, if there is room for it: a disk's waits are longer than what is looked for.
     let memory = Path::new("/dev/shm");
     let room = memory.is_dir().then(|| tempfile::tempdir_in(memory).ok()).flatten();
+    let mail = tempfile::tempdir_in(if room.is_some() { memory } else { Path::new("/tmp") });
+    let mail = mail.expect("a directory");
+    let mail_dir = mail.path().join("out").display().to_string();
+    // Each request comes from a network of its own: codes are few for one.
+    let mut flags = vec!["--starts-per-hour", "1000000", "--trusted-proxies", "127.0.0.1"];
+    if sides[0].1 == Question::ResetCode {
+        let from = ["--mail-from", "backup@example.org"];
+        flags.extend([&from[..], &["--mail-dir", &mail_dir, "--confirm-email", "off"]].concat());
+    }
     let server = match &room {
         Some(room) => Server::on(&room.path().join("data"), &flags),
         None => Server::with(&flags),
@@ -105,7 +125,7 @@ fn watch(sides: [(&str, Question); 2], pairs: u32) -> Report {
     for pair in 0..WARM_UP + pairs {
         let n = pair % addresses;
         // Both messages are made before either is sent, and which is first is a coin's choice.
-        let requests = sides.map(|(name, question)| request(&email(name, n), question));
+        let requests = sides.map(|(name, question)| request(&email(name, n), question, pair));
         let mut coin = [0];
         opaque_ke::rand::RngCore::fill_bytes(&mut OsRng, &mut coin);
         let first = usize::from(coin[0] & 1);
@@ -128,16 +148,37 @@ fn email(name: &str, n: u32) -> String {
     format!("{name}{n:06}@example.org")
 }
 
-fn request(email: &str, question: Question) -> Vec<u8> {
+fn request(email: &str, question: Question, pair: u32) -> Vec<u8> {
+    let (method, path, body) = match question {
+        Question::ResetCode => {
+            let request = CodeRequest { email: email.to_owned() };
+            ("PUT", "/password/reset", serde_json::to_vec(&request))
+        }
+        Question::Login | Question::Change => {
+            ("POST", "/login/start", serde_json::to_vec(&login_start(email, question)))
+        }
+    };
+    let body = body.expect("serialises");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: server\r\nKeybackup-Protocol: 1\r\n\
+         X-Forwarded-For: 10.{}.{}.1\r\nContent-Length: {}\r\n\r\n",
+        pair >> 8 & 0xff,
+        pair & 0xff,
+        body.len()
+    );
+    [head.as_bytes(), &body].concat()
+}
+
+fn login_start(email: &str, question: Question) -> LoginStart {
     let started = ClientLogin::<Suite1<CheapKsf>>::start(&mut OsRng, b"guess");
     let ke1 = started.expect("any password will do").message.serialize().to_vec();
     // KE1 begins with the blinded password, which is what a registration request is.
     let blinded = B64(ke1[..32].to_vec());
     let (purpose, registration_request) = match question {
-        Question::Login => (LoginPurpose::Session, None),
         Question::Change => (LoginPurpose::ChangePassword, Some(blinded)),
+        _ => (LoginPurpose::Session, None),
     };
-    let start = LoginStart {
+    LoginStart {
         email: email.to_owned(),
         ke1: B64(ke1),
         purpose,
@@ -145,14 +186,7 @@ fn request(email: &str, question: Question) -> Vec<u8> {
         previous: false,
         device_cookie: None,
         registration_request,
-    };
-    let body = serde_json::to_vec(&start).expect("serialises");
-    let head = format!(
-        "POST /login/start HTTP/1.1\r\nHost: server\r\nKeybackup-Protocol: 1\r\n\
-         Content-Length: {}\r\n\r\n",
-        body.len()
-    );
-    [head.as_bytes(), &body].concat()
+    }
 }
 
 /// One exchange; what the answer is but for its content: head without the time, length of the body.

@@ -1,11 +1,13 @@
 //! `keybackup-server account`: looks at accounts, disables, enables and deletes them, ends their
 //! sessions.
 //! What it prints is for scripts: a line each, fields between tabs, times in unix seconds, `-`
-//! for what is not there. Nothing of it is secret but who has an account.
+//! for what is not there; or JSON. Nothing of it is secret but who has an account.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write};
 
 use keybackup_protocol::AccountId;
+use keybackup_protocol::api::Sessions;
+use serde::Serialize;
 
 use super::AdminError;
 use crate::keyfile::ServerKey;
@@ -17,11 +19,18 @@ use crate::store::{AccountEntry, AccountName, Store};
 #[derive(Debug, Clone, clap::Subcommand)]
 pub(crate) enum AccountCommand {
     /// List all: address, id, creation, last login, personas, bytes, state
-    List,
+    List {
+        /// As one JSON document
+        #[arg(long)]
+        json: bool,
+    },
     /// Show one
     Show {
         #[command(flatten)]
         which: Which,
+        /// As one JSON document
+        #[arg(long)]
+        json: bool,
     },
     /// Let nobody log in to it, and end its sessions; deletes nothing
     Disable {
@@ -52,6 +61,9 @@ pub(crate) enum AccountCommand {
         /// End them all instead, and print how many there were
         #[arg(long)]
         revoke: bool,
+        /// As one JSON document
+        #[arg(long, conflicts_with = "revoke")]
+        json: bool,
     },
 }
 
@@ -71,8 +83,11 @@ pub(crate) async fn account(
     out: &mut (dyn Write + Send),
 ) -> Result<(), AdminError> {
     match command {
-        AccountCommand::List => list(store, key, out).await,
-        AccountCommand::Show { which } => show(&find(store, key, &which).await?, key, out),
+        AccountCommand::List { json } => list(store, key, json, out).await,
+        AccountCommand::Show { which, json } => {
+            let entry = find(store, key, &which).await?;
+            if json { document(&Row::of(&entry, key)?, out) } else { show(&entry, key, out) }
+        }
         AccountCommand::Disable { which } => {
             let account = find(store, key, &which).await?.account;
             store.disable_account(account, system_clock()).await?;
@@ -96,13 +111,13 @@ pub(crate) async fn account(
             writeln!(out, "{}\t{}", deleted.held_until, deleted.locked_personas)?;
             Ok(())
         }
-        AccountCommand::Sessions { which, revoke } => {
+        AccountCommand::Sessions { which, revoke, json } => {
             let account = find(store, key, &which).await?.account;
             if revoke {
                 writeln!(out, "{}", store.end_sessions(account).await?)?;
                 return Ok(());
             }
-            sessions(store, account, out).await
+            sessions(store, account, json, out).await
         }
     }
 }
@@ -119,17 +134,76 @@ async fn find(
     store.account_entry(name).await?.ok_or(AdminError::NoAccount)
 }
 
+/// An account, as documents show it.
+#[derive(Serialize)]
+struct Row {
+    address: Option<String>,
+    id: AccountId,
+    state: &'static str,
+    created_at: i64,
+    last_login_at: Option<i64>,
+    disabled_at: Option<i64>,
+    deleted_at: Option<i64>,
+    purge_at: Option<i64>,
+    personas: u64,
+    bytes: u64,
+    locked_personas: u64,
+    locked_bytes: u64,
+}
+
+impl Row {
+    fn of(entry: &AccountEntry, key: &ServerKey) -> Result<Self, AdminError> {
+        Ok(Self {
+            address: if entry.is_nameless() { None } else { Some(address(entry, key)?) },
+            id: entry.account,
+            state: state(entry),
+            created_at: entry.created_at,
+            last_login_at: entry.last_login_at,
+            disabled_at: entry.disabled_at,
+            deleted_at: entry.closed_at,
+            purge_at: entry.purge_at,
+            personas: entry.held.personas,
+            bytes: entry.held.bytes,
+            locked_personas: entry.locked.personas,
+            locked_bytes: entry.locked.bytes,
+        })
+    }
+}
+
+/// A document as `docs/json.md` has them.
+#[derive(Serialize)]
+struct Document<'a, T> {
+    schema: u32,
+    #[serde(flatten)]
+    body: &'a T,
+}
+
+fn document(body: &impl Serialize, out: &mut (dyn Write + Send)) -> Result<(), AdminError> {
+    serde_json::to_writer(&mut *out, &Document { schema: 1, body }).map_err(io::Error::from)?;
+    Ok(writeln!(out)?)
+}
+
+#[derive(Serialize)]
+struct Accounts {
+    accounts: Vec<Row>,
+}
+
 async fn list(
     store: &dyn Store,
     key: &ServerKey,
+    json: bool,
     out: &mut (dyn Write + Send),
 ) -> Result<(), AdminError> {
-    let mut after = None;
+    let (mut after, mut accounts) = (None, Vec::new());
     loop {
         let entries = store.account_entries(after).await?;
-        let Some(last) = entries.last() else { return Ok(()) };
+        let Some(last) = entries.last() else { break };
         after = Some(last.account);
         for entry in &entries {
+            if json {
+                accounts.push(Row::of(entry, key)?);
+                continue;
+            }
             let personas = entry.held.personas + entry.locked.personas;
             let bytes = entry.held.bytes + entry.locked.bytes;
             writeln!(
@@ -143,6 +217,7 @@ async fn list(
             )?;
         }
     }
+    if json { document(&Accounts { accounts }, out) } else { Ok(()) }
 }
 
 fn show(
@@ -168,10 +243,15 @@ fn show(
 async fn sessions(
     store: &dyn Store,
     account: AccountId,
+    json: bool,
     out: &mut (dyn Write + Send),
 ) -> Result<(), AdminError> {
     // No session has this number: it is nobody's who asks.
-    for session in store.sessions(account, -1, system_clock()).await? {
+    let sessions = store.sessions(account, -1, system_clock()).await?;
+    if json {
+        return document(&Sessions { sessions }, out);
+    }
+    for session in sessions {
         writeln!(
             out,
             "{}\t{}\t{}\t{}\t{}",

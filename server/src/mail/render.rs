@@ -54,10 +54,16 @@ impl Rendered {
                     command: Some(advice::register(email, &shown)),
                     code: Some(shown),
                     ..Self::new(
-                        "Your code to register",
-                        &["Somebody, you we hope, wants to register this address for keybackup. \
-                           This code confirms it:"],
+                        "Your code to confirm an address",
                         &[
+                            "Somebody, you we hope, wants to use this address for keybackup. This code \
+                           confirms it:",
+                        ],
+                        &[
+                            &format!(
+                                "For an account that you have already: {}",
+                                advice::moves(email, &code::display(code))
+                            ),
                             "The code holds for 15 minutes, once. A newer one replaces it. Where \
                              keybackup is waiting for it already, type the code there.",
                             "If you did not ask for it, do nothing: without the code there will be \

@@ -1,5 +1,5 @@
-//! Measures whether the time of `POST /login/start` tells known from unknown addresses, and prints
-//! what came of it. Exit 1 when it does.
+//! Measures whether the time of `POST /login/start` or `PUT /password/reset` tells known from unknown
+//! addresses, and prints what came of it. Exit 1 when it does.
 
 use std::process::ExitCode;
 

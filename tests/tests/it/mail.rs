@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use keybackup_tests::{Device, PATIENCE, Request, Running, Server, not_run};
+use keybackup_tests::terminal::Terminal;
+use keybackup_tests::{Device, PASSWORD, PATIENCE, Request, Running, Server, not_run};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -277,4 +278,90 @@ fn a_script_registers_with_the_mailed_code() {
     assert!(wrong.stderr.contains("code"), "{wrong}");
     register(&["--confirm", &code.to_lowercase()]).expect(0);
     device.run(["list"]).expect(0);
+}
+
+/// What the mails in a directory say, the oldest first, without the folding of long lines.
+fn mails(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    let mut mails: Vec<_> = entries
+        .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "eml"))
+        .map(|path| (fs::metadata(&path).and_then(|of| of.modified()).expect("a time"), path))
+        .collect();
+    mails.sort();
+    let text = |path: &PathBuf| fs::read_to_string(path).expect("text").replace("=\r\n", "");
+    mails.iter().map(|(_, path)| text(path)).collect()
+}
+
+/// The newest mail to an address once it says something, and the code in it.
+fn mailed(directory: &Path, to: &str, saying: &str) -> (String, String) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let to = format!("To: {to}");
+        let found = mails(directory)
+            .into_iter()
+            .rev()
+            .find(|mail| mail.lines().any(|line| line == to) && mail.contains(saying));
+        if let Some(mail) = found {
+            let code = mail.lines().map(str::trim).find(|line| {
+                line.len() == 11 && line.as_bytes()[5] == b'-' && !line.starts_with('-')
+            });
+            return (mail.clone(), code.unwrap_or_default().to_owned());
+        }
+        assert!(Instant::now() < end, "no mail {to:?} says {saying:?}: {:?}", mails(directory));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A person at a terminal types the mailed code; then the account moves, and comes back.
+#[test]
+fn codes_are_asked_for_where_somebody_can_type_them() {
+    const NEW: &str = "alice@example.net";
+    let directory = tempfile::tempdir().expect("a directory");
+    let mail = directory.path().join("mail");
+    let flags = ["--mail-dir", mail.to_str().expect("text"), "--mail-from", "b@example.org"];
+    let server = Server::with(&flags);
+    let device = Device::new(&server.url);
+    let register = ["register", EMAIL, "--recovery-file", "phrase"];
+    let mut terminal = Terminal::start(device.command(register).password(PASSWORD));
+    terminal.expect("Code: ");
+    let (_, code) = mailed(&mail, EMAIL, "Your code to confirm an address");
+    terminal.line(&format!(" {} ", code.to_lowercase()));
+    terminal.wait("register").expect(0);
+
+    let mut terminal = Terminal::start(device.command(["account", "email", NEW]));
+    terminal.expect("Code: ");
+    let (_, code) = mailed(&mail, NEW, "Your code to confirm an address");
+    terminal.line(&code);
+    terminal.expect("Password of ");
+    terminal.line(PASSWORD);
+    terminal.wait("account email").expect(0);
+    // Without a terminal the next command is named.
+    let refused = device.command(["account", "email", EMAIL]).password(PASSWORD).run().expect(4);
+    assert!(
+        refused.stderr.contains("account email alice+tag@example.org --confirm CODE"),
+        "{refused}"
+    );
+
+    let (_, none) = mailed(&mail, NEW, "is the address of your keybackup account now");
+    assert_eq!(none, "");
+    let (told, code) = mailed(&mail, EMAIL, "This code undoes it");
+    let command = format!("keybackup account undo-email {EMAIL} --code {code}");
+    assert!(told.lines().any(|line| line.trim() == command), "{command}: {told}");
+    device.run(command.split(' ').skip(1)).expect(0);
+    mailed(&mail, EMAIL, "has its former address again");
+    mailed(&mail, NEW, "has its former address again");
+
+    // A device that the account does not know is told of; one that it knows is not.
+    let news = || mails(&mail).iter().filter(|mail| mail.contains("did not know")).count();
+    device.command(["login", EMAIL, "--moved"]).password(PASSWORD).run().expect(0);
+    Device::logged_in(&server.url, EMAIL);
+    mailed(&mail, EMAIL, "did not know");
+    assert_eq!(news(), 1);
+    let data = server.data().to_str().expect("text").to_owned();
+    server.run(&["account", "delete", EMAIL, "--purge", "--yes", "--data", &data]).expect(0);
+    // By another process: the server looks for such now and then.
+    server.terminate();
+    server.restart();
+    mailed(&mail, EMAIL, "by the operator");
 }

@@ -22,6 +22,14 @@ fn a_disabled_account_is_locked_and_keeps_everything() {
     );
     let sessions = operate(&server, &["sessions", EMAIL]).expect(0).stdout;
     assert_eq!(sessions.lines().count(), 1, "{sessions}");
+    let listed = operate(&server, &["list", "--json"]).expect(0).json();
+    let shown = operate(&server, &["show", EMAIL, "--json"]).expect(0).json();
+    let row = &listed["accounts"][0];
+    assert_eq!((&row["address"], &row["state"]), (&EMAIL.into(), &"enabled".into()), "{listed}");
+    assert_eq!((&shown["id"], &shown["personas"]), (&row["id"], &1.into()), "{shown}");
+    let documents = operate(&server, &["sessions", EMAIL, "--json"]).expect(0).json();
+    let number = documents["sessions"][0]["id"].as_str().expect("an id").to_owned();
+    assert!(sessions.starts_with(&number), "{documents}");
 
     operate(&server, &["disable", EMAIL]).expect(0);
     device.run(["list"]).expect(4);

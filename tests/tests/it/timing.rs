@@ -9,9 +9,9 @@ const LIMIT: f64 = 10.0;
 
 /// One run on a machine that does other things may lie; two that lie alike are believed.
 ///
-/// Holds rules 23 and 24.
+/// Holds rules 23, 24 and 28.
 #[test]
-fn a_login_start_takes_as_long_for_known_and_unknown_addresses() {
+fn an_answer_takes_as_long_for_known_and_unknown_addresses() {
     for question in Question::ALL {
         let alike = (0..2).any(|_| {
             let report = compare(question, PAIRS);
