@@ -49,6 +49,8 @@ pub(crate) enum ApiError {
     ProofRefused,
     #[error("the account keeps its address while personas are locked under it")]
     AddressHeld,
+    #[error("a change of the address can still be undone, and this could not be")]
+    UndoOpen { retry_after_s: u64 },
     #[error("resets without the recovery phrase are barred for now")]
     ResetBarred { retry_after_s: Option<u64> },
     #[error("the epoch or keyring version is no longer current")]
@@ -111,6 +113,7 @@ impl ApiError {
             Self::CodeRefused => (StatusCode::CONFLICT, code::CODE_REFUSED),
             Self::ProofRefused => (StatusCode::CONFLICT, code::PROOF_REFUSED),
             Self::AddressHeld => (StatusCode::CONFLICT, code::ADDRESS_HELD),
+            Self::UndoOpen { .. } => (StatusCode::CONFLICT, code::UNDO_OPEN),
             Self::ResetBarred { .. } => (StatusCode::CONFLICT, code::RESET_BARRED),
             Self::Stale => (StatusCode::CONFLICT, code::STALE),
             Self::Gone => (StatusCode::GONE, code::GONE),
@@ -158,6 +161,7 @@ impl ApiError {
                 headers.insert(ALLOW, HeaderValue::from_static("OPTIONS"));
             }
             Self::TooMany { retry_after_s }
+            | Self::UndoOpen { retry_after_s }
             | Self::ResetBarred { retry_after_s: Some(retry_after_s) } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_s));
             }
@@ -190,6 +194,7 @@ impl From<StoreError> for ApiError {
             StoreError::ProofRefused => Self::ProofRefused,
             StoreError::ResetBarred { retry_after_s } => Self::ResetBarred { retry_after_s },
             StoreError::AddressHeld => Self::AddressHeld,
+            StoreError::UndoOpen { retry_after_s } => Self::UndoOpen { retry_after_s },
             StoreError::SessionEnded => Self::Unauthenticated,
             StoreError::Stale => Self::Stale,
             StoreError::Conflict => Self::Conflict,

@@ -161,7 +161,7 @@ pub enum Account {
     UndoEmail(UndoAddress),
     /// Delete the account and its backups at the server
     ///
-    /// Asks for the password, and for the e-mail address to be typed. All devices are logged out, and
+    /// Asks for the e-mail address to be typed, and then for the password. All devices are logged out, and
     /// the address is free. The server keeps the sealed bytes for 30 days more, which nobody can fetch;
     /// nothing brings them back. Directories on this device stay as they are.
     #[command(

@@ -103,7 +103,7 @@ pub enum Command {
     /// Look at the logins of all devices, and end some
     #[command(subcommand)]
     Session(Session),
-    /// Look at the account, or delete it
+    /// Look at the account, give it another address, or delete it
     #[command(subcommand)]
     Account(Account),
     /// Check this device's set-up

@@ -69,7 +69,8 @@ struct Deletion {
     locked_personas: u64,
 }
 
-/// Deletes the account. What this device has seen stays with it, as after `logout`.
+/// Deletes the account. What this device has seen of it is kept; where nothing of it is left at the
+/// server the profile is free for another account.
 pub(super) fn delete(context: &Context<'_>, arguments: &cli::DeleteAccount) -> CommandResult {
     let Context { ui, global, environment, .. } = context;
     let session = context.open()?;
@@ -98,6 +99,9 @@ pub(super) fn delete(context: &Context<'_>, arguments: &cli::DeleteAccount) -> C
     let deleted = account::delete_account::<PasswordKsf>(&vault.remote, &owner, &password)?;
     session.profile.end_session(&session.record, |message| ui.warn(message))?;
     let (held_until, locked_personas) = (deleted.held_until, deleted.locked_personas);
+    if locked_personas == 0 {
+        session.profile.set_account_aside(&session.record)?;
+    }
     if ui.is_json() {
         return ui.json(&Deletion { deleted: true, held_until, locked_personas });
     }

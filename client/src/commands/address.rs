@@ -65,6 +65,10 @@ pub(super) fn change(context: &Context<'_>, arguments: &cli::ChangeAddress) -> C
     tell(ui, &new, true, |ui, shown| {
         ui.line(format!("the account's address is {shown} now; other devices are logged out"))?;
         ui.say(format!("on these: keybackup login {} --moved", ui::shell_word(new.as_str())));
+        ui.say(
+            "for 7 days the mailbox of the former address can take it back, with the password of now; \
+             so long the recovery phrase can't be replaced, nor the account deleted",
+        );
         Ok(())
     })
 }
@@ -76,7 +80,14 @@ pub(super) fn undo(context: &Context<'_>, arguments: &cli::UndoAddress) -> Comma
     let known = profile.record()?;
     let server = context.settings.server_for(known.as_ref().map(|record| &record.server))?;
     let remote = context.remote(&server)?;
-    let changed = account::undo_address(&remote, &former, arguments.code.as_str())?;
+    let undone = account::undo_address(&remote, &former, arguments.code.as_str());
+    let changed = undone.map_err(|error| match Failure::from(error) {
+        failure if failure.code() == Code::WrongCode => {
+            Failure::new(Code::WrongCode, "the code is not what undoes a change from that address")
+                .hint("it came with the mail to the former address, and holds for 7 days")
+        }
+        failure => failure,
+    })?;
     tell(context.ui, &former, changed, |ui, shown| {
         let state = if changed { "again; all devices are logged out" } else { "already" };
         ui.line(format!("the account's address is {shown} {state}"))?;
@@ -86,6 +97,9 @@ pub(super) fn undo(context: &Context<'_>, arguments: &cli::UndoAddress) -> Comma
             ui::shell_word(former.as_str()),
             if moved { " --moved" } else { "" }
         ));
+        if !moved {
+            ui.say("on a device that knew the other address: the same with --moved");
+        }
         Ok(())
     })
 }

@@ -145,6 +145,12 @@ fn refused(status: u16, slug: &str, message: &str, retry_after_s: Option<u64>) -
                 .map_or_else(String::new, |s| format!(" in {} s", s.min(MAX_RETRY_AFTER_S)));
             Failure::new(Code::TooMany, "too many attempts").hint(format!("try again{wait}"))
         }
+        code::UNDO_OPEN => Failure::new(
+            Code::Barred,
+            "the address was changed, and for 7 days that can be undone: until then the phrase stays, \
+             what is locked stays locked, and the account can't be deleted",
+        )
+        .hint("after the 7 days the same command again; not by you? keybackup account undo-email FORMER --code CODE"),
         code::PROTOCOL_UNSUPPORTED => {
             Failure::new(Code::Protocol, said).hint("update the older of the two")
         }

@@ -54,6 +54,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Pull) -> CommandResult
     let (mut session, opened) = context.look()?;
     let (wanted, directory) = wanted(context, &session, &opened, arguments)?;
     if wanted.is_empty() {
+        refuse_locked(&session)?;
         ui.say("nothing is backed up yet");
     }
     let (pulled, result) = batch::each(
@@ -83,6 +84,23 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Pull) -> CommandResult
         }
     }
     result
+}
+
+/// Where all there is is locked, an empty pull is no success.
+fn refuse_locked(session: &Session) -> CommandResult {
+    let epochs = session.vault.remote.epochs()?.epochs;
+    let elsewhere = epochs.iter().filter(|epoch| epoch.id != session.vault.epoch && !epoch.closed);
+    match elsewhere.map(|epoch| epoch.personas).sum() {
+        0 => Ok(()),
+        locked => Err(Failure::new(
+            Code::Locked,
+            format!(
+                "{} locked by a reset, and nothing else is there",
+                ui::count(locked, "persona")
+            ),
+        )
+        .hint("keybackup recovery unlock")),
+    }
 }
 
 /// One pull under way.

@@ -65,7 +65,12 @@ fn check(context: &Context<'_>, flags: &PhraseFlags) -> CommandResult {
             if ui.is_json() {
                 return ui.json(&Checked { valid: true, epoch, generation });
             }
-            return ui.line("the recovery phrase is right: it opens this account");
+            ui.line("the recovery phrase is right: it opens this account")?;
+            let login = profile.login_or_none(&record, |_| {});
+            if login.is_none_or(|login| login.session.is_none()) {
+                ui.say("as far as this device knows, which is logged out: a newer phrase may have replaced it");
+            }
+            return Ok(());
         }
         newest = false;
     }
@@ -357,7 +362,10 @@ fn undo(context: &Context<'_>, arguments: &cli::UndoReset) -> CommandResult {
         return ui.json(&UndoneDocument { epoch, changed: done.changed });
     }
     if !done.changed {
-        return ui.report("there is no reset to take back: the account is as it was");
+        return ui.report(
+            "nothing was changed: the account is the one that this phrase or password is of. A reset \
+             is taken back with the phrase, or the password, of before it",
+        );
     }
     ui.report("the reset is taken back: the account is as it was before")?;
     ui.say("resets without the recovery phrase are barred for 30 days");

@@ -184,15 +184,16 @@ pub(super) fn mailed_code(
     if !ui.can_ask() {
         return Err(Failure::new(
             Code::CodeNeeded,
-            "the server has mailed a code to the address, good for 15 minutes",
+            "the server mails a code to the address, good for 15 minutes, unless it has just mailed one \
+             (one in 2 minutes, 3 an hour)",
         )
         .hint(again));
     }
     ui.say(format!(
-        "the server has mailed a code to {}, good for 15 minutes (it mails at most one in 2)",
+        "the server has mailed a code to {}, good for 15 minutes (it mails at most one in 2 minutes, 3 an hour)",
         ui::escape(email)
     ));
-    ui.ask("Code: ", again)
+    ui.ask("Code", again)
 }
 
 /// Refuses what would lose something: a profile in use, a recovery file over another.

@@ -72,7 +72,7 @@ fn request(context: &Context<'_>, remote: &Remote, address: &Address) -> Command
     let word = ui::shell_word(address.as_str());
     ui.line(format!(
         "if {} has an account there, a code is on its way to it, unless one was just \
-         mailed (one in 2 minutes, 6 a day); it holds for 15 minutes",
+         mailed (one in 2 minutes, 3 an hour, 6 a day); it holds for 15 minutes",
         ui::escape(address.as_str())
     ))?;
     ui.line(format!("then: keybackup password reset {word} --code CODE"))

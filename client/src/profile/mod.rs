@@ -150,6 +150,25 @@ impl LockedProfile {
         }
     }
 
+    /// Sets record and local state of a deleted account aside, so that the profile is free for another.
+    pub fn set_account_aside(&self, record: &Record) -> Result<(), ProfileError> {
+        let account = record.account_id;
+        // The record last: with it alone the profile is still the account's.
+        for (name, aside) in [
+            ("state.sealed", format!("state-{account}.deleted.sealed")),
+            ("profile.json", format!("profile-{account}.deleted.json")),
+        ] {
+            let path = self.path(name);
+            match durable::rename(&path, &self.path(&aside)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(ProfileError::writing(path, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Fails if there is no room for the files of a profile now, or they can't be written.
     pub fn probe(&self) -> Result<(), ProfileError> {
         durable::probe(&self.directory)

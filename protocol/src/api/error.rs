@@ -48,6 +48,8 @@ pub mod code {
     pub const RESET_BARRED: &str = "reset_barred";
     /// 409: the account keeps its address while personas are locked under it.
     pub const ADDRESS_HELD: &str = "address_held";
+    /// 409: what a change of the address can still be undone to must stay; `Retry-After` tells how long.
+    pub const UNDO_OPEN: &str = "undo_open";
     /// 409: the request names an epoch or keyring version that is no longer current.
     pub const STALE: &str = "stale";
     /// 410: the persona or version is absent, as the old service said it.

@@ -89,13 +89,15 @@ pub(crate) async fn account(
             if json { document(&Row::of(&entry, key)?, out) } else { show(&entry, key, out) }
         }
         AccountCommand::Disable { which } => {
-            let account = find(store, key, &which).await?.account;
+            let account = find_open(store, key, &which).await?.account;
             store.disable_account(account, system_clock()).await?;
+            writeln!(out, "disabled")?;
             Ok(())
         }
         AccountCommand::Enable { which } => {
-            let account = find(store, key, &which).await?.account;
-            store.enable_account(account).await?;
+            let account = find_open(store, key, &which).await?.account;
+            store.enable_account(account, system_clock()).await?;
+            writeln!(out, "enabled")?;
             Ok(())
         }
         AccountCommand::Delete { which, purge, yes } => {
@@ -186,6 +188,16 @@ fn document(body: &impl Serialize, out: &mut (dyn Write + Send)) -> Result<(), A
 #[derive(Serialize)]
 struct Accounts {
     accounts: Vec<Row>,
+}
+
+/// The same, unless it was deleted: nobody is let in to that any more.
+async fn find_open(
+    store: &dyn Store,
+    key: &ServerKey,
+    which: &Which,
+) -> Result<AccountEntry, AdminError> {
+    let entry = find(store, key, which).await?;
+    if state(&entry) == "deleted" { Err(AdminError::Deleted) } else { Ok(entry) }
 }
 
 async fn list(

@@ -30,6 +30,9 @@ pub(crate) enum AdminError {
     /// There is no such account.
     #[error("there is no account with this address or id")]
     NoAccount,
+    /// It was deleted.
+    #[error("the account was deleted")]
+    Deleted,
     /// It is no address that an account can have.
     #[error("not an e-mail address, nor the id of an account")]
     Address(#[from] AddressError),

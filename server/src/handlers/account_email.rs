@@ -82,7 +82,7 @@ pub(crate) async fn change(call: &Call<'_>, body: &mut RequestBody) -> Result<An
     }
     let purpose = LoginPurpose::ChangeAddress;
     let proven = fresh::prove(call, session, purpose, &request.login, &bytes)?;
-    let undo = code::generate();
+    let undo = code::generate(CodePurpose::UndoAddress);
     let change = store::AddressChange {
         login: proven.login,
         session: session.id,

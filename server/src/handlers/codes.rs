@@ -49,7 +49,7 @@ async fn send(
         tracing::warn!(purpose = purpose.name(), "a code was asked for, and no mail is configured");
         return Ok(Answer::json(StatusCode::OK, &CodeSent { sent: true }));
     }
-    let (tag, code) = (key.address_tag(address), code::generate());
+    let (tag, code) = (key.address_tag(address), code::generate(purpose));
     let code_tag = code::tag(key, purpose, tag, &code);
     // Both letters are written whoever asks, so that it takes as long.
     let (mail, otherwise) = match purpose {

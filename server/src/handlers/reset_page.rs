@@ -16,6 +16,7 @@ use crate::http::answer::Answer;
 use crate::http::html::escape;
 use crate::http::percent;
 use crate::router::Call;
+use crate::store::CodePurpose;
 
 const PAGE: &str = include_str!("../pages/reset.html");
 const COMPLETE: &str = include_str!("../pages/reset_body.html");
@@ -61,7 +62,7 @@ fn render(query: &str) -> String {
         percent::decode(value?)
     };
     let email = parameter("email").and_then(|text| text.parse::<Address>().ok());
-    let code = parameter("code").and_then(|text| code::normalise(&text));
+    let code = parameter("code").and_then(|text| code::normalise(CodePurpose::Reset, &text));
     let body = match (email, code) {
         (Some(email), Some(code)) => {
             let code = code::display(&code);

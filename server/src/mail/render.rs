@@ -108,8 +108,8 @@ impl Rendered {
                 "Your account was reset",
                 &[&format!(
                     "Your keybackup account was reset with a code from this mailbox and without the \
-                     recovery phrase. It is empty now. What was there is locked ({locked_personas} \
-                     personas) and not deleted: your old recovery phrase, or a device that was \
+                     recovery phrase. It is empty now. What was there is locked (personas: \
+                     {locked_personas}) and not deleted: your old recovery phrase, or a device that was \
                      logged in, unlocks it with keybackup recovery unlock."
                 )],
                 &[UNDO],
@@ -139,7 +139,7 @@ impl Rendered {
                            somebody who knew its password. This code undoes it:"],
                         &[
                             "The code holds for 7 days. With it the account has this address again, and \
-                             the password of before; all devices are logged out.",
+                             the password that it had when it was changed; all devices are logged out.",
                             "If it was you, do nothing, and give the code to nobody.",
                         ],
                     )
@@ -162,9 +162,12 @@ impl Rendered {
                     "Your keybackup account has its former address again, and the password that it had \
                    there. All devices are logged out.",
                 ],
-                &["Whoever changed the address knew the password: change it, with keybackup \
-                   password change. If the change was yours, somebody can read the mail of the former \
-                   address."],
+                &[
+                    "On your devices type keybackup login with this address, and with --moved where the \
+                   other one was known. Whoever changed the address knew the password: change it, with \
+                   keybackup password change. If the change was yours, somebody can read the mail of the former \
+                   address.",
+                ],
             ),
             Letter::NewDevice => Self::new(
                 "A new device logged in",
@@ -235,7 +238,7 @@ mod tests {
         assert!(!text(&letter, None).contains("://"));
         let locked = Letter::ResetDone { with_phrase: false, locked_personas: 3 };
         let told = text(&locked, None);
-        assert!(told.contains("(3\npersonas)") || told.contains("(3 personas)"), "{told}");
+        assert!(told.replace('\n', " ").contains("(personas: 3)"), "{told}");
         assert!(told.contains("undo-reset"), "{told}");
     }
 

@@ -113,7 +113,9 @@ impl MailSettings {
         };
         match from {
             Some(from) => Ok(Some(Self { from, way })),
-            None => bad("mail needs mail_from, an address such as backup@example.org"),
+            None => bad(
+                "mail needs a sender, an address such as backup@example.org: --mail-from, or from in [mail]",
+            ),
         }
     }
 }

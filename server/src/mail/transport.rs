@@ -40,7 +40,7 @@ pub enum TransportError {
         source: io::Error,
     },
     /// Others could read the mails.
-    #[error("{} must be a directory of mode 0700, and has {mode:o}", path.display())]
+    #[error("{} must be a directory of mode 0700, and has {mode:o}: chmod 700, or let it be made", path.display())]
     Permissions {
         /// The directory.
         path: PathBuf,

@@ -2,6 +2,7 @@
 
 use keybackup_protocol::AccountId;
 
+use super::calls::counted;
 use super::sql::{addresses, deletion, operator, sessions};
 use super::{
     AccountDeletion, AccountEntry, AccountName, AccountStore, AddressChange, AddressUndo, Deleted,
@@ -20,7 +21,7 @@ impl AccountStore for SqlStore {
 
     async fn undo_address(&self, undo: AddressUndo) -> Result<bool, StoreError> {
         let limits = self.0.limits;
-        self.0.writer.run(move |tx| addresses::undo(tx, &undo, &limits)).await
+        self.0.writer.run(move |tx| counted(addresses::undo(tx, &undo, &limits))).await?
     }
 
     async fn close_account(
@@ -57,8 +58,8 @@ impl AccountStore for SqlStore {
         self.0.writer.run(move |tx| operator::disable(tx, account, now)).await
     }
 
-    async fn enable_account(&self, account: AccountId) -> Result<bool, StoreError> {
-        self.0.writer.run(move |tx| operator::enable(tx, account)).await
+    async fn enable_account(&self, account: AccountId, now: i64) -> Result<bool, StoreError> {
+        self.0.writer.run(move |tx| operator::enable(tx, account, now)).await
     }
 
     async fn end_sessions(&self, account: AccountId) -> Result<u64, StoreError> {

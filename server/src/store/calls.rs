@@ -393,7 +393,9 @@ impl SqlStore {
 
 /// Keeps what was counted before a refusal: else guessing at an address whose attempts are used up,
 /// and asking which ones are taken, would cost a network nothing. Nothing else was written by then.
-fn counted<T>(opened: Result<T, StoreError>) -> Result<Result<T, StoreError>, StoreError> {
+pub(super) fn counted<T>(
+    opened: Result<T, StoreError>,
+) -> Result<Result<T, StoreError>, StoreError> {
     match opened {
         Err(
             refused @ (StoreError::TooMany { .. }

@@ -302,8 +302,7 @@ CREATE TABLE code_requests (
 CREATE INDEX code_requests_by_address ON code_requests (address, made_at);
 CREATE INDEX code_requests_by_time ON code_requests (made_at);
 
--- Mail that waits to be sent, sealed. `account_id`: what the address is sealed for, zeros where there
--- is no account; a row of whose address is empty is to nobody.
+-- Addresses that an account had, with the credential of then: the way back, for some days.
 CREATE TABLE former_addresses (
   address         BYTEA  NOT NULL PRIMARY KEY,
   account_id      BYTEA  NOT NULL REFERENCES accounts (id),
@@ -321,6 +320,8 @@ CREATE TABLE former_addresses (
 );
 CREATE INDEX former_addresses_by_expiry ON former_addresses (expires_at);
 
+-- Mail that waits to be sent, sealed. `account_id`: what the address is sealed for, zeros where there
+-- is no account; a row of whose address is empty is to nobody.
 CREATE TABLE outbox (
   id              BYTEA  NOT NULL PRIMARY KEY,
   account_id      BYTEA  NOT NULL,

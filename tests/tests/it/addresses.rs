@@ -97,6 +97,13 @@ fn the_former_mailbox_takes_the_account_back() {
     one.login(OLD, PASSWORD).expect(12);
 
     undo(&one, "7K2MX9QF4T").expect(12);
+    // What could not be undone has to wait.
+    for command in
+        [&["recovery", "rotate", "--recovery-file", "new"][..], &["account", "delete", "--yes"]]
+    {
+        let held = thief.command([command, &["--json"]].concat()).password(choice).run().expect(4);
+        assert_eq!(held.error()["code"], "barred", "{held}");
+    }
     let code = server.plant_undo_code(OLD);
     let elsewhere = ["account", "undo-email", NEW, "--code", &code];
     one.run(elsewhere).expect(12);

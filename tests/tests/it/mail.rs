@@ -304,7 +304,7 @@ fn mailed(directory: &Path, to: &str, saying: &str) -> (String, String) {
             .find(|mail| mail.lines().any(|line| line == to) && mail.contains(saying));
         if let Some(mail) = found {
             let code = mail.lines().map(str::trim).find(|line| {
-                line.len() == 11 && line.as_bytes()[5] == b'-' && !line.starts_with('-')
+                [11, 29].contains(&line.len()) && line.split('-').all(|group| group.len() == 5)
             });
             return (mail.clone(), code.unwrap_or_default().to_owned());
         }

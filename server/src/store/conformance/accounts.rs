@@ -50,8 +50,8 @@ pub(crate) async fn let_nobody_in_while_disabled(store: &dyn Store) {
     let reset = store.open_reset(new_reset(1, 103, Some(1))).await.map(drop);
     assert_refused!(reset, StoreError::CodeRefused);
 
-    assert!(store.enable_account(user.account).await.expect("enables"));
-    assert!(!store.enable_account(user.account).await.expect("answers"), "it is");
+    assert!(store.enable_account(user.account, NOW).await.expect("enables"));
+    assert!(!store.enable_account(user.account, NOW).await.expect("answers"), "it is");
     assert!(user.session(NOW).await.is_none(), "what has ended stays so");
     user.attempt(102, Bucket::Strangers, NOW).await.expect("opens");
     user.finish(102, NOW).await.expect("logs in");

@@ -9,8 +9,9 @@ use super::fixtures::{
 };
 use super::resets::{displace, epoch};
 use crate::store::{
-    AddressChange, AddressUndo, Bucket, CodeTag, Credential, FinishedLogin, NewRegistration,
-    ProvenLogin, Store, StoreError, TokenHash, UNDO_ADDRESS_TTL_S,
+    AccountDeletion, AddressChange, AddressUndo, Bucket, CodeTag, Credential, FinishedLogin,
+    NewRegistration, ProvenLogin, RecoveryRotation, Store, StoreError, TokenHash,
+    UNDO_ADDRESS_TTL_S,
 };
 
 /// User `user` moves from address `from` to `to`, after login attempt `id` and start `to`.
@@ -251,4 +252,81 @@ pub(crate) async fn are_few(store: &dyn Store) {
     let more = store.change_address(change(&user, 105, at, 55)).await;
     assert_refused!(more, StoreError::TooMany { .. });
     assert!(store.undo_address(undoing(1, 1)).await.expect("the first way back is still open"));
+}
+
+/// What an undoing could not bring back waits until there is none; the operator alone need not.
+pub(crate) async fn keep_what_can_be_undone_as_it_is(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    moved(store, &user, 100, 1, 50).await;
+    attempt(store, 50, 101).await.expect("opens");
+    let login = ProvenLogin { generation: 2, ..user.proven(101) };
+    let rotation = |now| RecoveryRotation {
+        login,
+        session: user.session_id,
+        slot: Slot { kind: SlotKind::Recovery, generation: 2, sealed: B64(vec![2; 300]) },
+        phrase_verifier: B64(vec![2; 32]),
+        mail: mail(3),
+        now,
+    };
+    let refused = store.rotate_recovery(rotation(NOW)).await;
+    assert_refused!(refused, StoreError::UndoOpen { .. });
+    let deletion = AccountDeletion { login, ..super::deletion::deletion(&user, 101) };
+    let refused = store.delete_account(deletion).await.map(drop);
+    assert_refused!(refused, StoreError::UndoOpen { .. });
+    assert!(store.undo_address(undoing(1, 1)).await.expect("the way is open"));
+}
+
+/// The code is mailed once, so nobody may end it by guessing; guesses count for their network.
+pub(crate) async fn come_back_whatever_was_guessed(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    moved(store, &user, 100, 1, 50).await;
+    let stranger = |_| AddressUndo { network: network(77), ..undoing(1, 9) };
+    for n in 0..super::STARTS {
+        let wrong = store.undo_address(stranger(n)).await;
+        assert_refused!(wrong, StoreError::CodeRefused);
+    }
+    assert_refused!(store.undo_address(stranger(0)).await, StoreError::TooMany { .. });
+    assert!(store.undo_address(undoing(1, 1)).await.expect("from another network"));
+}
+
+/// What was answered with a session before is not answered so again.
+pub(crate) async fn end_what_was_finished_before(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    moved(store, &user, 100, 1, 50).await;
+    super::resets::mailed(store, 50, 98).await;
+    let start = super::resets::new_reset(50, 98, Some(1));
+    store.open_reset(start).await.map(drop).expect("opens");
+    let reset = || {
+        let with = super::resets::with_phrase(1, 1, 2, 98);
+        let mut reset = super::resets::reset(50, 98, with);
+        reset.account = user.account;
+        reset
+    };
+    store.reset_password(reset()).await.expect("resets");
+    store.reset_password(reset()).await.expect("the answer was lost");
+    assert!(store.undo_address(undoing(1, 1)).await.expect("goes back"));
+    assert_refused!(store.reset_password(reset()).await, StoreError::AttemptRefused);
+}
+
+pub(crate) async fn wait_while_the_account_is_disabled(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    moved(store, &user, 100, 1, 50).await;
+    store.disable_account(user.account, NOW).await.expect("disables");
+    assert_refused!(store.undo_address(undoing(1, 1)).await, StoreError::CodeRefused);
+    let late = NOW + UNDO_ADDRESS_TTL_S + 100;
+    store.enable_account(user.account, late).await.expect("enables");
+    let undo = AddressUndo { now: late + 100, ..undoing(1, 1) };
+    assert!(store.undo_address(undo).await.expect("the days began anew"));
+}
+
+/// An epoch that was undone holds nobody's address: no password leads back to it.
+pub(crate) async fn move_although_something_was_undone(store: &dyn Store) {
+    let user = User::register(store, 1).await;
+    displace(store, 1, 99).await;
+    let session = store.session(&TokenHash([99; 32]), NOW).await.expect("answers").expect("holds");
+    let thief = User { session_id: session.id, epoch: epoch(99), n: 99, ..user };
+    thief.commit(thief.push(persona(9), 0, 1, b"junk")).await;
+    let user = User::again(store, 1).await;
+    store.undo_reset(super::resets::undo(1, 1, 9)).await.expect("goes back");
+    moved(store, &user, 100, 1, 50).await;
 }

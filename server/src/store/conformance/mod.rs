@@ -53,7 +53,10 @@ macro_rules! conformance {
             addresses: move_record_and_slot_and_end_sessions,
                 are_nobody_elses_while_there_is_a_way_back, come_back_with_record_and_slot,
                 can_be_taken_back_by_their_own_account, stay_while_something_is_locked,
-                come_back_over_a_reset, change_nothing_when_refused, are_few;
+                come_back_over_a_reset, change_nothing_when_refused, are_few,
+                keep_what_can_be_undone_as_it_is, come_back_whatever_was_guessed,
+                end_what_was_finished_before, wait_while_the_account_is_disabled,
+                move_although_something_was_undone;
             sessions: hold_until_they_expire, end_when_idle, end_when_told,
                 change_nothing_once_ended, are_few_on_a_device, are_listed_and_revoked, carry_the_material_of_their_epoch;
             passwords: replace_record_and_slot_and_end_sessions, are_the_same_when_repeated,

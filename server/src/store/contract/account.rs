@@ -122,8 +122,9 @@ pub trait AccountStore: Send + Sync + 'static {
     /// Nothing is deleted.
     async fn disable_account(&self, account: AccountId, now: i64) -> Result<bool, StoreError>;
 
-    /// Enables it again; false when it was not disabled. Its sessions stay ended.
-    async fn enable_account(&self, account: AccountId) -> Result<bool, StoreError>;
+    /// Enables it again; false when it was not disabled. Its sessions stay ended; the days in which
+    /// a change of its address can be undone begin anew.
+    async fn enable_account(&self, account: AccountId, now: i64) -> Result<bool, StoreError>;
 
     /// Ends all sessions of an account; returns how many.
     async fn end_sessions(&self, account: AccountId) -> Result<u64, StoreError>;

@@ -37,6 +37,12 @@ pub enum StoreError {
     /// The account keeps its address while other epochs hold personas.
     #[error("personas are locked under the address")]
     AddressHeld,
+    /// What a change of the address can still be undone to must stay as it is.
+    #[error("a change of the address can still be undone")]
+    UndoOpen {
+        /// Seconds until it no longer can.
+        retry_after_s: u64,
+    },
     /// The named epoch or keyring version is not current.
     #[error("epoch or keyring is stale")]
     Stale,

@@ -53,8 +53,8 @@ pub struct StoreLimits {
     pub personas: u64,
     /// OPRF evaluations an hour in one bucket of one address.
     pub attempts_per_hour: u64,
-    /// Registrations and logins begun an hour from one network, and by one account's known
-    /// devices.
+    /// Registrations and logins begun an hour from one network, and by one known device of an
+    /// account.
     pub starts_per_hour: u64,
 }
 

@@ -26,6 +26,9 @@ const KEEP: &str = "INSERT INTO former_addresses (address, account_id, sealed_ad
     ON c.account_id = a.id AND c.epoch_id = a.current_epoch AND c.kind = 'password' \
     JOIN slots s ON s.account_id = a.id AND s.epoch_id = c.epoch_id AND s.kind = 'password' \
     WHERE a.id = $2";
+const KEEP_TIME: &str = "UPDATE credentials SET created_at = \
+    (SELECT f.record_at FROM former_addresses f WHERE f.address = $1) \
+    WHERE account_id = $2 AND epoch_id = $3 AND kind = 'password'";
 const FORMER: &str = "SELECT f.account_id, f.epoch_id, f.position FROM former_addresses f \
     JOIN accounts a ON a.id = f.account_id AND a.disabled_at IS NULL \
     WHERE f.address = $1 AND f.expires_at > $2";
@@ -43,6 +46,16 @@ const IS_OPEN: &str = "SELECT id FROM epochs \
     WHERE account_id = $1 AND id = $2 AND closed_at IS NULL";
 const FORGET: &str = "DELETE FROM former_addresses WHERE account_id = $1 AND position >= $2";
 const FORGET_ONE: &str = "DELETE FROM former_addresses WHERE address = $1";
+
+const OPEN_UNTIL: &str = "SELECT MAX(expires_at) FROM former_addresses \
+    WHERE account_id = $1 AND expires_at > $2";
+const PROLONG: &str = "UPDATE former_addresses SET expires_at = $1 WHERE account_id = $2";
+const PROLONG_CODES: &str = "UPDATE codes SET expires_at = $1 WHERE purpose = 'undo address' \
+    AND address IN (SELECT address FROM former_addresses WHERE account_id = $2)";
+// What was finished at its addresses would be answered again, with a session.
+const FORGET_FINISHED: &str = "DELETE FROM attempts WHERE finished_at IS NOT NULL AND address IN \
+    (SELECT address FROM accounts WHERE id = $1 \
+    UNION ALL SELECT address FROM former_addresses WHERE account_id = $1)";
 
 /// Former addresses that an account has at most.
 const MOST_FORMER: u64 = 5;
@@ -74,7 +87,7 @@ pub(crate) fn change(tx: &mut Tx<'_>, change: &AddressChange) -> Result<(), Stor
     attempts::finish_registration(tx, &change.attempt, &change.login.digest, now)?;
     tx.row(IS_ADDRESS, values![&account, &change.former.0], |_| Ok(()))?
         .ok_or(StoreError::Invalid("the account has another address"))?;
-    if epochs::locked_personas(tx, account, epoch)? > 0 {
+    if epochs::displaced_personas(tx, account)? > 0 {
         return Err(StoreError::AddressHeld);
     }
     if is_taken(tx, change.address, Some(account), now)? {
@@ -92,6 +105,8 @@ pub(crate) fn change(tx: &mut Tx<'_>, change: &AddressChange) -> Result<(), Stor
     codes::put(tx, change.former, CodePurpose::UndoAddress, &change.undo, now, until)?;
     tx.execute(MOVE, values![&change.address.0, change.sealed_address.as_slice(), &account])?;
     passwords::replace(tx, account, epoch, change.setup_id, &change.record, &change.slot, now)?;
+    // It is the same password.
+    tx.execute(KEEP_TIME, values![&change.former.0, &account, &epoch])?;
     if let Some(code) = &change.confirmation {
         codes::forget(tx, change.address, CodePurpose::Confirm, code)?;
     }
@@ -107,6 +122,29 @@ fn refuse_too_many(tx: &mut Tx<'_>, account: AccountId, now: i64) -> Result<(), 
         return Ok(());
     }
     Err(StoreError::TooMany { retry_after_s: u64::try_from(first - now).unwrap_or(0).max(1) })
+}
+
+/// Refuses what an undoing could not bring back: who has changed the address may not be the owner.
+pub(crate) fn refuse_while_undoable(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    now: i64,
+) -> Result<(), StoreError> {
+    let until = tx.row(OPEN_UNTIL, values![&account, now], |row| row.at::<Option<i64>>(0))?;
+    match until.flatten() {
+        None => Ok(()),
+        Some(until) => {
+            Err(StoreError::UndoOpen { retry_after_s: u64::try_from(until - now).unwrap_or(1) })
+        }
+    }
+}
+
+/// Has the days of an account's ways back begin anew: while it was disabled nobody could go them.
+pub(crate) fn prolong(tx: &mut Tx<'_>, account: AccountId, now: i64) -> Result<(), StoreError> {
+    for sql in [PROLONG, PROLONG_CODES] {
+        tx.execute(sql, values![now + UNDO_ADDRESS_TTL_S, &account])?;
+    }
+    Ok(())
 }
 
 /// Moves an account back to a former address, and forgets the addresses that came after that one.
@@ -129,8 +167,9 @@ pub(crate) fn undo(
         return if has_it { Ok(false) } else { Err(StoreError::CodeRefused) };
     };
     outbox::add_for_account(tx, account, &undo.mail, now)?;
+    tx.execute(FORGET_FINISHED, values![&account])?;
     tx.execute(MOVE_BACK, values![&address.0])?;
-    // Where what it held was unlocked into another epoch, there is only the address to go back to.
+    // Closed by the operator alone: see [`refuse_while_undoable`].
     if tx.row(IS_OPEN, values![&account, &epoch], |_| Ok(()))?.is_some() {
         tx.execute(RESTORE_RECORD, values![&address.0])?;
         tx.execute(RESTORE_SLOT, values![&address.0])?;

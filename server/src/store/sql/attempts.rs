@@ -1,6 +1,7 @@
 //! OPRF evaluations: counted before they are made, finished at most once.
 
 use keybackup_protocol::{AccountId, EpochId};
+use sha2::{Digest as _, Sha256};
 
 use super::{addresses, codes, devices, invites, starts};
 use crate::store::tx::{Row, Tx, count, values};
@@ -70,8 +71,9 @@ pub(crate) fn open_login(
         Bucket::Device(cookie) => cookie,
     };
     let known = devices::is_known(tx, account, cookie)?;
-    let (bucket, who) =
-        if known { (cookie, &attempt.address.0) } else { (STRANGERS, &attempt.network.0) };
+    // A device has its own allowance: one that is in wrong hands takes nothing from the others.
+    let of_device = device_starts(attempt.address, cookie);
+    let (bucket, who) = if known { (cookie, &of_device) } else { (STRANGERS, &attempt.network.0) };
     starts::count(tx, who, attempt.now, limits)?;
     devices::note_use(tx, account, cookie)?;
     let evaluations = attempt.evaluations;
@@ -94,6 +96,11 @@ pub(crate) fn open_login(
     let somebody = somebody(tx, attempt.address)?;
     let read = credential(tx, found.unwrap_or(somebody), attempt.epoch)?;
     Ok(read.filter(|_| found.is_some()))
+}
+
+/// Whose starts a known device's are.
+fn device_starts(address: AddressTag, cookie: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(address.0).chain_update(cookie).finalize().into()
 }
 
 /// An account that an address leads to which has none, the same each time; nobody where there is no

@@ -6,7 +6,7 @@ use rand08::RngCore as _;
 use rand08::rngs::OsRng;
 
 use super::retention::KEEP_S;
-use super::{attempts, epochs, outbox, sessions};
+use super::{addresses, attempts, epochs, outbox, sessions};
 use crate::store::tx::{RowsError, Tx, values};
 use crate::store::{AccountDeletion, Deleted, ProvenLogin, QueuedMail, StoreError};
 
@@ -46,6 +46,7 @@ pub(crate) fn delete(tx: &mut Tx<'_>, deletion: &AccountDeletion) -> Result<Dele
         return Err(StoreError::Stale);
     }
     attempts::accept(tx, login, now)?;
+    addresses::refuse_while_undoable(tx, account, now)?;
     close(tx, account, &deletion.mail, now)
 }
 

@@ -37,10 +37,14 @@ const ONE: &str = "SELECT id, revision, sealed FROM devices \
 const STANDING: &str = "SELECT d.revision, COALESCE(LENGTH(d.sealed), 0), d.epoch_id, \
     a.current_epoch FROM devices d JOIN accounts a ON a.id = d.account_id \
     WHERE d.account_id = $1 AND d.id = $2";
-// Those that no session uses go first, then those that have not logged in for longest.
 const EXISTS: &str = "SELECT id FROM devices WHERE account_id = $1 AND id = $2";
+// Those that no session uses go first, then those that have not logged in for longest. Whoever got in
+// by the mailbox drives none out that is logged in to the epoch before.
 const BEYOND: &str = "SELECT d.id, COALESCE(LENGTH(d.sealed), 0), d.epoch_id FROM devices d \
-    WHERE d.account_id = $1 AND d.id <> $2 ORDER BY EXISTS (SELECT s.id FROM sessions s \
+    WHERE d.account_id = $1 AND d.id <> $2 AND NOT EXISTS (SELECT s.id FROM sessions s \
+    JOIN accounts a ON a.id = s.account_id WHERE s.account_id = d.account_id \
+    AND s.device_id = d.id AND s.expires_at > $3 AND s.epoch_id <> a.current_epoch) \
+    ORDER BY EXISTS (SELECT s.id FROM sessions s \
     WHERE s.account_id = d.account_id AND s.device_id = d.id AND s.expires_at > $3) DESC, \
     d.last_login_at DESC, d.id LIMIT $4 OFFSET $5";
 const REMOVE: &str = "DELETE FROM devices WHERE account_id = $1 AND id = $2";

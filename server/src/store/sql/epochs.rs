@@ -16,6 +16,8 @@ const VERIFIERS: &str = "SELECT phrase_verifier, root_verifier FROM epochs \
     WHERE account_id = $1 AND id = $2 AND closed_at IS NULL";
 const LOCKED: &str = "SELECT CAST(COALESCE(SUM(personas), 0) AS BIGINT) FROM epochs \
     WHERE account_id = $1 AND id <> $2 AND closed_at IS NULL";
+const PERSONAS: &str = "SELECT personas FROM epochs \
+    WHERE account_id = $1 AND id = $2 AND closed_at IS NULL";
 const IS_CURRENT: &str = "SELECT id FROM accounts WHERE id = $1 AND current_epoch = $2";
 const CURRENT: &str = "SELECT current_epoch FROM accounts WHERE id = $1";
 const MAKE_CURRENT: &str = "UPDATE accounts SET current_epoch = $1 \
@@ -140,6 +142,17 @@ pub(crate) fn locked_personas(
     current: EpochId,
 ) -> Result<u64, StoreError> {
     Ok(tx.row(LOCKED, values![&account, &current], |row| row.at(0))?.unwrap_or(0))
+}
+
+/// Personas that lie in epochs that the current one has displaced, directly or by others between: to
+/// these there is a way back by their passwords. To one that was undone there is none.
+pub(crate) fn displaced_personas(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, StoreError> {
+    let mut personas = 0;
+    for epoch in chain(tx, account)?.into_iter().skip(1) {
+        let of = tx.row(PERSONAS, values![&account, &epoch], |row| row.at::<u64>(0))?;
+        personas += of.unwrap_or(0);
+    }
+    Ok(personas)
 }
 
 /// Makes another epoch the current one.

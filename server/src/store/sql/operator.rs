@@ -2,7 +2,7 @@
 
 use keybackup_protocol::AccountId;
 
-use super::{attempts, sessions};
+use super::{addresses, attempts, sessions};
 use crate::store::tx::{Row, Tx, values};
 use crate::store::{AccountEntry, AccountName, Held, StoreError};
 
@@ -76,6 +76,10 @@ pub(crate) fn disable(tx: &mut Tx<'_>, account: AccountId, now: i64) -> Result<b
 }
 
 /// Enables it again.
-pub(crate) fn enable(tx: &mut Tx<'_>, account: AccountId) -> Result<bool, StoreError> {
-    Ok(tx.execute(ENABLE, values![&account])? == 1)
+pub(crate) fn enable(tx: &mut Tx<'_>, account: AccountId, now: i64) -> Result<bool, StoreError> {
+    let enabled = tx.execute(ENABLE, values![&account])? == 1;
+    if enabled {
+        addresses::prolong(tx, account, now)?;
+    }
+    Ok(enabled)
 }

@@ -4,7 +4,7 @@ use keybackup_protocol::api::SlotKind;
 use keybackup_protocol::limits::{MAX_ORDINAL, MAX_SLOT_BYTES};
 
 use super::attempts::{self, Acceptance};
-use super::{epochs, outbox, sessions};
+use super::{addresses, epochs, outbox, sessions};
 use crate::store::tx::{Tx, count, values};
 use crate::store::{ProvenLogin, RecoveryRotation, StoreError};
 
@@ -22,6 +22,7 @@ pub(crate) fn rotate(tx: &mut Tx<'_>, rotation: &RecoveryRotation) -> Result<(),
     if attempts::accept(tx, &rotation.login, rotation.now)? == Acceptance::Repeated {
         return Ok(());
     }
+    addresses::refuse_while_undoable(tx, account, rotation.now)?;
     let generation = count(rotation.slot.generation)?;
     let slot = values![&rotation.slot.sealed, generation, &account, &epoch];
     let verifier = values![&rotation.phrase_verifier, &account, &epoch];

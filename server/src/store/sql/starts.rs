@@ -1,5 +1,5 @@
-//! How many registrations and logins one network may begin in an hour, and one account's known
-//! devices together: against guessing and flooding across many addresses, which the count against
+//! How many registrations and logins one network may begin in an hour, and one known device of an
+//! account: against guessing and flooding across many addresses, which the count against
 //! each address does not see. An allowance fills up again evenly (a leaky bucket), and its row says
 //! when it will be whole.
 

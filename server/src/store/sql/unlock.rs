@@ -7,7 +7,7 @@ use keybackup_protocol::limits::{MAX_INDEX_BYTES, MAX_KEYRING_BYTES, MAX_LABEL_B
 use super::commit::ADD_VERSION;
 use super::proposal::above;
 use super::quota::{self, VERSION_ROW_BYTES};
-use super::{epochs, sessions};
+use super::{addresses, epochs, sessions};
 use crate::store::reserve::file_bytes;
 use crate::store::tx::{Tx, count, length, values};
 use crate::store::{StoreError, Unlocking};
@@ -58,6 +58,7 @@ pub(crate) fn unlock(tx: &mut Tx<'_>, unlocking: &Unlocking) -> Result<(), Store
     let locked_index = tx
         .row(INDEX_BYTES, values![&account, &locked, locked_counter], |row| row.at::<i64>(0))?
         .ok_or(StoreError::Conflict)?;
+    addresses::refuse_while_undoable(tx, account, now)?;
     let mut labels = Grown::default();
     for label in &unlocking.labels {
         labels.add(relabel(tx, unlocking, label)?);
