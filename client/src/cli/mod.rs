@@ -92,6 +92,22 @@ pub enum Command {
     ///
     /// The local directory stays. The server keeps the bytes in its trash for 30 days.
     Remove(Remove),
+    /// List the versions of a persona
+    ///
+    /// The server keeps the bytes of the newest 20, and of those that were replaced less than 30 days
+    /// ago. `pull`, `files`, `cat` and `diff` take one of them with --version.
+    History(History),
+    /// Get a removed persona back, or go back to an older version
+    ///
+    /// At the server alone, and at once: a new version with the old content. `keybackup pull` gets it
+    /// here.
+    Restore(Restore),
+    /// Compare what this device has seen with what the server shows, and bring them together
+    ///
+    /// For when a command ends with 14: the server went back, lost something, or lies. Shows both
+    /// sides. Where you agree, persona by persona, what the server has is taken, and what this device has
+    /// and the server lacks is pushed above it; nothing is overwritten, on either side.
+    Repair(Repair),
     /// Back up a persona from a zip of the old Key Backup Service
     Import(Import),
     /// Change the password, or reset a forgotten one
@@ -222,6 +238,9 @@ pub struct Pull {
     /// Write an ordinary zip instead of a directory; - is standard output
     #[arg(long, value_name = "FILE", conflicts_with = "directory")]
     pub zip: Option<PathBuf>,
+    /// As an older version was: `keybackup history` lists them
+    #[arg(long, value_name = "N", conflicts_with = "all", value_parser = clap::value_parser!(u64).range(1..))]
+    pub version: Option<u64>,
 }
 
 /// `files`.
@@ -230,6 +249,9 @@ pub struct Files {
     /// A persona (name, nickname, id, or the start of one)
     #[arg(value_name = "PERSONA")]
     pub persona: String,
+    /// As an older version was: `keybackup history` lists them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub version: Option<u64>,
 }
 
 /// `cat`.
@@ -242,6 +264,9 @@ pub struct Cat {
     /// The file, as `keybackup files` lists it
     #[arg(value_name = "PATH")]
     pub path: String,
+    /// As an older version was: `keybackup history` lists them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub version: Option<u64>,
 }
 
 /// `diff`.
@@ -250,6 +275,9 @@ pub struct Diff {
     /// A persona, or a directory: with a separator, `.` or `..` it is a path
     #[arg(value_name = "PERSONA", value_parser = target::parser())]
     pub persona: Option<Target>,
+    /// As an older version was: `keybackup history` lists them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub version: Option<u64>,
 }
 
 /// `verify`.
@@ -283,6 +311,44 @@ pub struct Remove {
     pub persona: String,
     /// Do not ask
     #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// `history`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  keybackup history work")]
+pub struct History {
+    /// A persona, also a removed one (name, nickname, id, or the start of one)
+    #[arg(value_name = "PERSONA")]
+    pub persona: String,
+}
+
+/// `restore`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  keybackup restore work\n  keybackup restore work --version 3")]
+pub struct Restore {
+    /// A persona, by its whole name or id
+    #[arg(value_name = "PERSONA")]
+    pub persona: String,
+    /// Which version [default: the last one before the removal]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub version: Option<u64>,
+}
+
+/// `repair`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  keybackup repair\n  keybackup repair --persona work --mark \
+                        5-3f2a9c0011223344 --yes")]
+pub struct Repair {
+    /// The persona to bring together: its name or id
+    #[arg(long, value_name = "P", requires = "mark")]
+    pub persona: Option<String>,
+    /// What the server shows of it, as `keybackup repair` lists it: for this, and nothing that it
+    /// shows later, the consent is
+    #[arg(long, value_name = "M")]
+    pub mark: Option<String>,
+    /// Do not ask: only for the persona and mark named
+    #[arg(long, short, requires = "mark")]
     pub yes: bool,
 }
 

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::context::Context;
 use super::failure::archive_failure;
 use super::files::Mtime;
-use super::find;
 use super::persona::Persona;
+use super::{find, history};
 use crate::archive;
 use crate::cli;
 use crate::error::{Code, CommandResult, Failure};
@@ -34,7 +34,8 @@ struct Document {
 pub(super) fn run(context: &Context<'_>, arguments: &cli::Cat) -> CommandResult {
     let ui = context.ui;
     let (session, opened) = context.look()?;
-    let (id, persona) = find::find(&opened, &arguments.persona)?;
+    let (id, persona) = find::find_of(&opened, &arguments.persona, arguments.version)?;
+    let persona = &history::as_of(&session, &opened, (id, persona), arguments.version)?;
     let mut blob = session.vault.open_ranged(id, &persona.label.label)?;
     let path = arguments.path.trim_end_matches('/');
     let listed = archive::entries(&mut blob).map_err(|error| archive_failure(&error))?;

@@ -10,7 +10,7 @@ use super::failure::archive_failure;
 use super::files::Entry;
 use super::persona::Persona;
 use super::scan::How;
-use super::{find, local};
+use super::{find, history, local};
 use crate::archive::{self, Item};
 use crate::cli::{self, Target};
 use crate::error::{Code, CommandResult, Failure};
@@ -45,7 +45,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Diff) -> CommandResult
     let ui = context.ui;
     let (session, opened) = context.look()?;
     let (found, directory) = pair(context, &session, &opened, arguments.persona.as_ref())?;
-    let (id, remote) = found;
+    let (id, _) = found;
+    let remote = &history::as_of(&session, &opened, found, arguments.version)?;
     let how = How { skip_special: true, ..How::default() };
     let scan = session.scan(Some(id), &directory, &how)?;
     let label = &remote.label.label;

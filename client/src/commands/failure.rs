@@ -291,7 +291,7 @@ impl From<VaultError> for Failure {
                 };
                 failure
                     .hint("nothing was changed, here or there; compare with another device: keybackup status")
-                    .hint("if the operator says that an old copy was put back: keybackup --profile NEW login EMAIL takes what is there, and push adds what this device has")
+                    .hint("if the operator says that an old copy was put back: keybackup repair")
             }
             VaultError::WrongPhrase => Self::of(Code::WrongPhrase, &error),
             VaultError::OtherEpoch { .. } => Self::of(Code::Rollback, &error).hint(

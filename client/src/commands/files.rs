@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 
 use super::context::Context;
 use super::failure::archive_failure;
-use super::find;
 use super::persona::Persona;
+use super::{find, history};
 use crate::archive::{self, Kind, Ticks};
 use crate::cli;
 use crate::error::CommandResult;
@@ -76,7 +76,8 @@ struct Document {
 pub(super) fn run(context: &Context<'_>, arguments: &cli::Files) -> CommandResult {
     let ui = context.ui;
     let (session, opened) = context.look()?;
-    let (id, persona) = find::find(&opened, &arguments.persona)?;
+    let (id, persona) = find::find_of(&opened, &arguments.persona, arguments.version)?;
+    let persona = &history::as_of(&session, &opened, (id, persona), arguments.version)?;
     let mut blob = session.vault.open_ranged(id, &persona.label.label)?;
     let listed = archive::entries(&mut blob).map_err(|error| archive_failure(&error))?;
     if ui.is_json() {

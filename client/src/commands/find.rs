@@ -49,6 +49,15 @@ pub(super) fn find<'a>(opened: &'a Opened, text: &str) -> Result<Found<'a>, Fail
     Err(not_found(opened, text))
 }
 
+/// [`find`], or [`find_any`] where a version is named: a removed persona has older ones.
+pub(super) fn find_of<'a>(
+    opened: &'a Opened,
+    text: &str,
+    version: Option<u64>,
+) -> Result<Found<'a>, Failure> {
+    if version.is_some() { find_any(opened, text) } else { find(opened, text) }
+}
+
 /// The persona with exactly this name or id: what changes the account is not guessed at.
 pub(super) fn find_exact<'a>(opened: &'a Opened, text: &str) -> Result<Found<'a>, Failure> {
     exact(opened, text).ok_or_else(|| match find(opened, text) {
@@ -56,6 +65,26 @@ pub(super) fn find_exact<'a>(opened: &'a Opened, text: &str) -> Result<Found<'a>
             .hint(format!("this takes the whole name; perhaps {}", ui::shell_word(&name(&found)))),
         Err(failure) => failure,
     })
+}
+
+/// A persona, also a removed one: by its name or id; one that is not removed wins, and [`find`]'s rules
+/// come after the exact ones.
+pub(super) fn find_any<'a>(opened: &'a Opened, text: &str) -> Result<Found<'a>, Failure> {
+    if let Some(found) = exact(opened, text) {
+        return Ok(found);
+    }
+    let removed: Vec<_> = opened
+        .personas
+        .iter()
+        .filter(|(_, persona)| persona.label.label.removed)
+        .map(|(id, persona)| (*id, persona))
+        .filter(|found| name(found) == text || is_prefix_of_id(text, found.0))
+        .collect();
+    match removed[..] {
+        [] => find(opened, text),
+        [found] => Ok(found),
+        _ => Err(ambiguous(text, removed.iter().map(|(id, _)| id.to_string()))),
+    }
 }
 
 /// The persona with exactly this name or id, if there is one.
@@ -67,8 +96,11 @@ pub(super) fn exact<'a>(opened: &'a Opened, text: &str) -> Option<Found<'a>> {
 
 /// Whether `text` begins the name, or enough of the id to be meant.
 fn is_prefix(text: &str, name: &str, id: PersonaId) -> bool {
-    let is_id = text.len() >= MIN_ID_PREFIX_CHARS && id.to_string().starts_with(text);
-    is_id || name.starts_with(text)
+    is_prefix_of_id(text, id) || name.starts_with(text)
+}
+
+fn is_prefix_of_id(text: &str, id: PersonaId) -> bool {
+    text.len() >= MIN_ID_PREFIX_CHARS && id.to_string().starts_with(text)
 }
 
 fn name((_, persona): &Found<'_>) -> String {
@@ -86,7 +118,9 @@ fn not_found(opened: &Opened, text: &str) -> Failure {
     let failure =
         Failure::new(Code::NotFound, format!("no persona {} at the server", quoted(text)));
     if was_removed(opened, text) {
-        failure.hint("one of that name was removed; the server keeps its bytes for 30 days")
+        let word = ui::shell_word(text);
+        failure
+            .hint(format!("one of that name was removed; within 30 days: keybackup restore {word}"))
     } else {
         failure.hint("what there is: keybackup list")
     }

@@ -12,6 +12,7 @@ pub mod doctor;
 mod failure;
 mod files;
 mod find;
+mod history;
 mod import;
 mod list;
 mod local;
@@ -26,7 +27,9 @@ mod push;
 mod recovery;
 mod register;
 mod relabel;
+mod repair;
 mod reset;
+mod restore;
 mod scan;
 mod sessions;
 mod status;
@@ -95,6 +98,9 @@ fn run(cli: &Cli, ui: &Ui, environment: &Environment) -> CommandResult {
         Command::Files(arguments) => files::run(context, arguments),
         Command::Cat(arguments) => cat::run(context, arguments),
         Command::Diff(arguments) => diff::run(context, arguments),
+        Command::History(arguments) => history::run(context, arguments),
+        Command::Repair(arguments) => repair::run(context, arguments),
+        Command::Restore(arguments) => restore::run(context, arguments),
         Command::Verify(arguments) => verify::run(context, arguments),
         Command::Rename(arguments) => relabel::rename(context, arguments),
         Command::Remove(arguments) => relabel::remove(context, arguments),

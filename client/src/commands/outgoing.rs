@@ -9,7 +9,9 @@ use super::persona::Persona;
 use crate::archive::Summary;
 use crate::error::Failure;
 use crate::marks::{Opened, OpenedPersona};
-use crate::records::{Base as Standing, Content, Digest, HeaderBytes, Kind, Label, Name, Nickname};
+use crate::records::{
+    Base as Standing, Content, Digest, HeaderBytes, Kind, Label, Name, Nickname, Superseded,
+};
 use crate::remote::Base;
 use crate::seal::SealedBlob;
 use crate::spool::Spool;
@@ -28,6 +30,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) nickname: Option<Nickname>,
     /// The directory that it comes from, if it comes from one.
     pub(super) directory: Option<String>,
+    /// A version that the server may lack, and that the new one is above: in a repair.
+    pub(super) above: Option<Superseded>,
 }
 
 /// What the new version holds, sealed.
@@ -50,7 +54,8 @@ pub(super) fn new_persona_id() -> PersonaId {
 impl Outgoing<'_> {
     /// The version that the bytes are sealed for.
     pub(super) fn version(&self) -> u64 {
-        self.remote.map_or(1, |remote| remote.label.label.version + 1)
+        let newest = self.remote.map_or(0, |remote| remote.label.label.version);
+        newest.max(self.above.map_or(0, |above| above.version)) + 1
     }
 
     /// Commits, and remembers what now stands.
@@ -130,7 +135,7 @@ impl Outgoing<'_> {
             time: now(),
             previous: self.remote.map(|remote| remote.label.hash),
             keyring_version: session.vault.keyring.version(),
-            supersedes: Vec::new(),
+            supersedes: self.above.into_iter().collect(),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::context::{Context, Session};
 use super::failure::archive_failure;
 use super::persona::Persona;
 use super::scan::How;
-use super::{batch, find};
+use super::{batch, find, history};
 use crate::archive::{self, Audited, Limits, Placement, Policy};
 use crate::cli;
 use crate::error::{Code, CommandResult, Failure};
@@ -57,6 +57,13 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Pull) -> CommandResult
         refuse_locked(&session)?;
         ui.say("nothing is backed up yet");
     }
+    // As of the version that was asked for, if one was.
+    let mut of_version = Vec::with_capacity(wanted.len());
+    for found in &wanted {
+        of_version.push(history::as_of(&session, &opened, *found, arguments.version)?);
+    }
+    let wanted: Vec<find::Found<'_>> =
+        wanted.iter().zip(&of_version).map(|((id, _), persona)| (*id, persona)).collect();
     let (pulled, result) = batch::each(
         arguments.all,
         &wanted,
@@ -145,7 +152,7 @@ impl Pull<'_, '_> {
             refuse_ours(context, &directory)?;
         }
         if let Target::Same = target {
-            if !arguments.dry_run {
+            if !arguments.dry_run && arguments.version.is_none() {
                 settle(session, id, label, content, &directory);
             }
             return Ok(pulled);
@@ -192,7 +199,10 @@ impl Pull<'_, '_> {
         };
         drop(guard);
         drop(hold);
-        settle(session, id, label, content, &directory);
+        // An older version is no base of a push: it would look like one that is behind.
+        if arguments.version.is_none() {
+            settle(session, id, label, content, &directory);
+        }
         Ok(pulled)
     }
 }

@@ -20,7 +20,7 @@ use crate::marks::{Opened, OpenedPersona};
 use crate::records::{Base, Digest, Name, Nickname};
 use crate::ui;
 use refuse::{is_own, refuse_conflict, refuse_emptied};
-use seal::pack_and_seal;
+pub(super) use seal::{Sealed as Sealing, pack_and_seal};
 use target::{name_of, skipped_directory, target, tied_name};
 
 /// A persona that was pushed, or need not be.
@@ -181,6 +181,7 @@ pub(super) fn push(
         name,
         nickname: local.nickname.as_deref().and_then(Nickname::tidy),
         directory: Some(directory),
+        above: None,
     };
     let sealed = pack_and_seal(context, session, &outgoing, local, &request.how, scan)?;
     let id = outgoing.id;

@@ -14,8 +14,8 @@ use crate::ui;
 use crate::vault::Change;
 
 #[derive(Serialize)]
-struct Document<P> {
-    personas: [P; 1],
+pub(super) struct Document<P> {
+    pub(super) personas: [P; 1],
 }
 
 #[derive(Serialize)]
@@ -64,8 +64,7 @@ pub(super) fn remove(context: &Context<'_>, arguments: &cli::Remove) -> CommandR
     if !arguments.yes {
         context.ui.confirm(
             &format!(
-                "Remove {name} from the backup? The server keeps its bytes for 30 days, but this \
-                 version has no command that brings them back."
+                "Remove {name} from the backup? For 30 days keybackup restore brings it back."
             ),
             "--yes",
         )?;
@@ -83,11 +82,14 @@ pub(super) fn remove(context: &Context<'_>, arguments: &cli::Remove) -> CommandR
     if context.ui.is_json() {
         return context.ui.json(&Document { personas: [document] });
     }
-    context.ui.report(format!("removed {name}; the directory on this device is untouched"))
+    context.ui.report(format!("removed {name}; the directory on this device is untouched"))?;
+    let word = ui::shell_word(persona.label.label.name.as_str());
+    context.ui.say(format!("for 30 days it comes back with: keybackup restore {word}"));
+    Ok(())
 }
 
 /// A persona as the label says that was just committed.
-fn stands(persona: Persona, label: &Label, session: &Session) -> Persona {
+pub(super) fn stands(persona: Persona, label: &Label, session: &Session) -> Persona {
     Persona {
         name: label.name.to_string(),
         version: Some(label.version),
@@ -102,7 +104,7 @@ fn stands(persona: Persona, label: &Label, session: &Session) -> Persona {
 }
 
 /// The label that follows a persona's newest, by this device, now; with the same content.
-fn successor(session: &Session, persona: &OpenedPersona) -> Label {
+pub(super) fn successor(session: &Session, persona: &OpenedPersona) -> Label {
     let newest = &persona.label.label;
     Label {
         version: newest.version + 1,
@@ -115,7 +117,8 @@ fn successor(session: &Session, persona: &OpenedPersona) -> Label {
     }
 }
 
-fn commit(
+/// Commits a label alone.
+pub(super) fn commit(
     session: &mut Session,
     opened: crate::marks::Opened,
     id: keybackup_protocol::PersonaId,
@@ -123,8 +126,19 @@ fn commit(
     label: Label,
 ) -> Result<Label, Failure> {
     let base = Base::Version(persona.label.label.version);
-    let change = Change { persona: id, base, label: label.clone(), blob: None };
-    session.commit(opened, change, &mut |_| {})?;
-    session.note_commit()?;
+    commit_on(session, opened, id, base, label.clone())?;
     Ok(label)
+}
+
+/// The same on any base.
+pub(super) fn commit_on(
+    session: &mut Session,
+    opened: crate::marks::Opened,
+    id: keybackup_protocol::PersonaId,
+    base: Base,
+    label: Label,
+) -> CommandResult {
+    let change = Change { persona: id, base, label, blob: None };
+    session.commit(opened, change, &mut |_| {})?;
+    session.note_commit()
 }

@@ -1,6 +1,7 @@
 //! Holding a listing against itself and against the marks (DESIGN, "Marks").
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use keybackup_protocol::PersonaId;
 
@@ -34,25 +35,11 @@ pub fn chains_needed(state: &LocalState, opened: &Opened) -> Vec<ChainNeeded> {
 pub fn check(state: &LocalState, opened: &Opened) -> Result<(), Contradiction> {
     check_account(state, opened)?;
     for (persona, listed) in &opened.personas {
-        let Some(entry) = opened.index.get(persona) else {
-            return Err(Contradiction::NotIndexed { persona: *persona });
-        };
-        let mark = state.personas.get(persona);
-        Persona { id: *persona, listed, entry, mark, keyring: opened.keyring_version }.check()?;
+        check_persona(state, opened, *persona, listed)?;
     }
     let indexed = opened.index.objects().keys();
-    let missing = indexed.chain(state.personas.keys()).find(|id| !opened.personas.contains_key(id));
-    missing.map_or(Ok(()), |persona| {
-        let entry = opened.index.get(persona);
-        let mark = state.personas.get(persona);
-        Err(Contradiction::Missing {
-            persona: *persona,
-            name: entry.map(|entry| entry.name.clone()),
-            seen: mark.map(|mark| mark.version),
-            floor: entry.map(|entry| entry.floor),
-            seen_at: mark.map(|mark| mark.seen_at),
-        })
-    })
+    let gone = indexed.chain(state.personas.keys()).find(|id| !opened.personas.contains_key(id));
+    gone.map_or(Ok(()), |persona| Err(missing(state, opened, *persona)))
 }
 
 fn check_account(state: &LocalState, opened: &Opened) -> Result<(), Contradiction> {
@@ -76,6 +63,62 @@ fn check_account(state: &LocalState, opened: &Opened) -> Result<(), Contradictio
             Err(Contradiction::IndexForked { counter, seen_at })
         }
         _ => Ok(()),
+    }
+}
+
+/// Everything in a listing that contradicts, each by itself.
+#[derive(Debug, Clone, Default)]
+pub struct Contradictions {
+    /// Of the account as a whole.
+    pub account: Option<Contradiction>,
+    /// Of single personas.
+    pub personas: BTreeMap<PersonaId, Contradiction>,
+}
+
+impl Contradictions {
+    /// Whether [`check`] would be content.
+    pub fn is_empty(&self) -> bool {
+        self.account.is_none() && self.personas.is_empty()
+    }
+}
+
+/// All that [`check`] would stop at.
+pub fn contradictions(state: &LocalState, opened: &Opened) -> Contradictions {
+    let account = check_account(state, opened).err();
+    let mut personas = BTreeMap::new();
+    for (persona, listed) in &opened.personas {
+        let checked = check_persona(state, opened, *persona, listed);
+        personas.extend(checked.err().map(|contradiction| (*persona, contradiction)));
+    }
+    let known = opened.index.objects().keys().chain(state.personas.keys());
+    for persona in known.filter(|id| !opened.personas.contains_key(id)) {
+        personas.insert(*persona, missing(state, opened, *persona));
+    }
+    Contradictions { account, personas }
+}
+
+fn check_persona(
+    state: &LocalState,
+    opened: &Opened,
+    persona: PersonaId,
+    listed: &OpenedPersona,
+) -> Result<(), Contradiction> {
+    let Some(entry) = opened.index.get(&persona) else {
+        return Err(Contradiction::NotIndexed { persona });
+    };
+    let mark = state.personas.get(&persona);
+    Persona { id: persona, listed, entry, mark, keyring: opened.keyring_version }.check()
+}
+
+fn missing(state: &LocalState, opened: &Opened, persona: PersonaId) -> Contradiction {
+    let entry = opened.index.get(&persona);
+    let mark = state.personas.get(&persona);
+    Contradiction::Missing {
+        persona,
+        name: entry.map(|entry| entry.name.clone()),
+        seen: mark.map(|mark| mark.version),
+        floor: entry.map(|entry| entry.floor),
+        seen_at: mark.map(|mark| mark.seen_at),
     }
 }
 

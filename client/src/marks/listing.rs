@@ -82,6 +82,14 @@ pub enum ListingError {
     NotListed(PersonaId),
 }
 
+impl OpenedPersona {
+    /// The same persona as one of its other labels has it.
+    #[must_use]
+    pub fn with_label(&self, label: OpenedLabel, stored_at: i64) -> Self {
+        Self { label, stored_at, ..self.clone() }
+    }
+}
+
 impl Opened {
     /// Opens index and labels of a listing with the keyring that it names.
     pub fn open(

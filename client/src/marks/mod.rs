@@ -6,6 +6,6 @@ mod check;
 mod contradiction;
 mod listing;
 
-pub use check::{ChainNeeded, chains_needed, check};
+pub use check::{ChainNeeded, Contradictions, chains_needed, check, contradictions};
 pub use contradiction::{Contradiction, ContradictionKind};
 pub use listing::{ListingError, Opened, OpenedPersona};

@@ -152,7 +152,12 @@ impl Index {
 
     /// Counts up, for a writer that knows this keyring.
     pub fn next(&mut self, keyring_version: u64) {
-        self.counter += 1;
+        self.next_above(0, keyring_version);
+    }
+
+    /// The same above a counter that was seen, which a server may have lost.
+    pub fn next_above(&mut self, seen: u64, keyring_version: u64) {
+        self.counter = self.counter.max(seen) + 1;
         self.keyring_version = self.keyring_version.max(keyring_version);
     }
 

@@ -114,6 +114,11 @@ impl LocalState {
         }
     }
 
+    /// Takes an index that contradicts the one seen, where a person has agreed to that.
+    pub fn take_index(&mut self, counter: u64, index: Digest, now: i64) {
+        (self.index_counter, self.index, self.seen_at) = (counter, Some(index), now);
+    }
+
     /// Raises the mark of an index; true if that is news.
     pub(crate) fn saw_index(&mut self, counter: u64, index: Digest, now: i64) -> bool {
         let news = counter > self.index_counter;

@@ -21,6 +21,8 @@ pub use device::DeviceRecord;
 pub use digest::{Digest, HeaderBytes};
 pub use index::{Index, IndexEntry, IndexError};
 pub use keyring::{KeyEntry, KeyState, Keyring, KeyringError};
+#[cfg(test)]
+pub(crate) use label::tests as labels;
 pub use label::{Content, Kind, Label, OpenedLabel, Superseded};
 pub use local_state::{Base, LocalState, Mark};
 pub use name::{Name, NameError, Nickname};

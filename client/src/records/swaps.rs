@@ -4,8 +4,7 @@
 use keybackup_protocol::{AccountId, DeviceId, EpochId, PersonaId};
 use rand08::rngs::OsRng;
 
-use super::label::tests as labels;
-use super::{DeviceRecord, Index, Keyring, Label, LocalState, slot};
+use super::{DeviceRecord, Index, Keyring, Label, LocalState, labels, slot};
 use crate::keys::{self, ObjectType, SealingKey};
 use crate::seal::object::{Binding, open, seal};
 use crate::secret::{ExportKey, Phrase, RootKey};

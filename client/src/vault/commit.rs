@@ -70,7 +70,7 @@ impl Vault {
         for _ in 0..MAX_TRIES {
             let mut index = opened.index.clone();
             index.put(persona, &label, sealed.hash)?;
-            index.next(self.keyring.version());
+            index.next_above(self.state.index_counter, self.keyring.version());
             let (based_on, counter) = (opened.index.counter(), index.counter());
             let sealed_index = index.seal(&mut OsRng, &self.keyring, self.account, self.epoch)?;
             head.index =

@@ -4,7 +4,9 @@
 mod commit;
 mod error;
 mod fetch;
+mod history;
 mod ranged;
+mod repair;
 mod snapshot;
 mod unlock;
 
@@ -12,6 +14,7 @@ use keybackup_protocol::{AccountId, DeviceId, EpochId, api};
 
 pub use commit::{Change, Landed};
 pub use error::VaultError;
+pub use history::PastVersion;
 pub use ranged::RangedBlob;
 pub use snapshot::Notes;
 pub use unlock::{LockedEpoch, UnlockKey, Unlocked};

@@ -20,7 +20,10 @@ pub(super) fn wanted<'a>(
         return Ok((find::active(opened), None));
     }
     match &arguments.persona {
-        Some(Target::Persona(text)) => Ok((vec![find::find(opened, text)?], directory)),
+        Some(Target::Persona(text)) => {
+            let found = find::find_of(opened, text, arguments.version)?;
+            Ok((vec![found], directory))
+        }
         None => Ok((vec![find::only(context.ui, opened)?], None)),
         Some(Target::Path(path)) if directory.is_some() || arguments.zip.is_some() => {
             let path = find::quoted(&path.display().to_string());

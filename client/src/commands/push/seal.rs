@@ -18,15 +18,15 @@ use crate::ui::{Task, Unit};
 use crate::vault::VaultError;
 
 /// Sealed bytes, and what came up while packing.
-pub(super) struct Sealed {
-    pub(super) bytes: Bytes,
+pub(in crate::commands) struct Sealed {
+    pub(in crate::commands) bytes: Bytes,
     pub(super) skipped: Vec<SkippedEntry>,
     pub(super) cache: StatCache,
 }
 
 /// Packs and seals. When a file changes meanwhile: from the start, once; then as it was read,
 /// and named.
-pub(super) fn pack_and_seal(
+pub(in crate::commands) fn pack_and_seal(
     context: &Context<'_>,
     session: &Session,
     outgoing: &Outgoing<'_>,
