@@ -124,7 +124,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Import) -> CommandResu
             name: &name,
             nickname,
             directory: None,
-            above: None,
+            repair: None,
         };
         let bytes = Bytes { spool, blob: sealed, summary: packed.summary };
         persona = outgoing.commit(context, &mut session, &opened, bytes)?;

@@ -30,8 +30,19 @@ pub(super) struct Outgoing<'a> {
     pub(super) nickname: Option<Nickname>,
     /// The directory that it comes from, if it comes from one.
     pub(super) directory: Option<String>,
-    /// A version that the server may lack, and that the new one is above: in a repair.
-    pub(super) above: Option<Superseded>,
+    /// Where a repair puts it.
+    pub(super) repair: Option<Place>,
+}
+
+/// Where a repair puts a new version.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// What stands at the server.
+    pub(super) base: Base,
+    /// A version above that, and above everything that was seen.
+    pub(super) version: u64,
+    /// What was seen, and the server may lack.
+    pub(super) supersedes: Vec<Superseded>,
 }
 
 /// What the new version holds, sealed.
@@ -54,8 +65,8 @@ pub(super) fn new_persona_id() -> PersonaId {
 impl Outgoing<'_> {
     /// The version that the bytes are sealed for.
     pub(super) fn version(&self) -> u64 {
-        let newest = self.remote.map_or(0, |remote| remote.label.label.version);
-        newest.max(self.above.map_or(0, |above| above.version)) + 1
+        let next = self.remote.map_or(1, |remote| remote.label.label.version + 1);
+        self.repair.as_ref().map_or(next, |place| place.version)
     }
 
     /// Commits, and remembers what now stands.
@@ -67,9 +78,10 @@ impl Outgoing<'_> {
         bytes: Bytes,
     ) -> Result<Persona, Failure> {
         let Bytes { mut spool, blob, summary } = bytes;
-        let base = match self.remote {
-            Some(remote) => Base::Version(remote.label.label.version),
-            None => Base::Absent,
+        let base = match (&self.repair, self.remote) {
+            (Some(place), _) => place.base,
+            (None, Some(remote)) => Base::Version(remote.label.label.version),
+            (None, None) => Base::Absent,
         };
         let label = self.label(session, &blob, &summary);
         let stored_size = blob.blob_bytes;
@@ -135,7 +147,10 @@ impl Outgoing<'_> {
             time: now(),
             previous: self.remote.map(|remote| remote.label.hash),
             keyring_version: session.vault.keyring.version(),
-            supersedes: self.above.into_iter().collect(),
+            supersedes: self
+                .repair
+                .as_ref()
+                .map_or_else(Vec::new, |place| place.supersedes.clone()),
         }
     }
 }

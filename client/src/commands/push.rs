@@ -181,7 +181,7 @@ pub(super) fn push(
         name,
         nickname: local.nickname.as_deref().and_then(Nickname::tidy),
         directory: Some(directory),
-        above: None,
+        repair: None,
     };
     let sealed = pack_and_seal(context, session, &outgoing, local, &request.how, scan)?;
     let id = outgoing.id;

@@ -10,16 +10,17 @@ use serde::Serialize;
 use super::context::{Context, Session, now};
 use super::find;
 use super::local::LocalPersona;
-use super::outgoing::Outgoing;
+use super::outgoing::{Outgoing, Place};
 use super::push::{Sealing, pack_and_seal};
 use super::relabel::{commit_on, successor};
 use super::scan::{How, Scan};
 use crate::cli;
 use crate::error::{Code, CommandResult, Failure};
-use crate::marks::{self, Contradictions, Opened};
-use crate::records::{Digest, IndexEntry, Label, Mark, Name, Superseded};
+use crate::marks::{Contradictions, Opened};
+use crate::records::{Digest, IndexEntry, Kind, Label, Mark, Name, Nickname, Superseded};
 use crate::remote::Base;
 use crate::ui;
+use crate::vault::Sighting;
 
 #[derive(Serialize)]
 struct Document {
@@ -55,8 +56,8 @@ struct Row {
 pub(super) fn run(context: &Context<'_>, arguments: &cli::Repair) -> CommandResult {
     let ui = context.ui;
     let mut session = context.open()?;
-    let (mut opened, mut found) = look(&mut session)?;
-    let mut document = document(&session, &opened, &found);
+    let mut sighting = session.vault.look_unchecked()?;
+    let mut document = document(&session, &sighting);
     if !ui.is_json() {
         print(context, &document)?;
     }
@@ -65,18 +66,19 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Repair) -> CommandResu
         match at {
             Some(at) => {
                 let id = document.personas[*at].id;
-                repair(context, &mut session, &opened, id)?;
+                repair(context, &mut session, &sighting, id)?;
                 document.personas[*at].repaired = true;
             }
-            None => repair_account(&mut session, &opened)?,
+            None => repair_account(&mut session, &sighting)?,
         }
-        (opened, found) = look(&mut session)?;
+        sighting = session.vault.look_unchecked()?;
     }
+    let Sighting { opened, found, .. } = &sighting;
     // One repaired persona takes the index with it.
     document.account.repaired =
         document.account.contradiction.is_some() && found.account.is_none() && !chosen.is_empty();
     document.consistent = found.is_empty();
-    if document.consistent && !chosen.is_empty() && session.vault.state.absorb(&opened, now()) {
+    if document.consistent && !chosen.is_empty() && session.vault.state.absorb(opened, now()) {
         session.keep_state();
     }
     if ui.is_json() {
@@ -88,20 +90,14 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Repair) -> CommandResu
             "repaired: this device and the server agree"
         })?;
     }
-    if document.consistent { Ok(()) } else { Err(unrepaired(&document, &found)) }
+    if document.consistent { Ok(()) } else { Err(unrepaired(&document, found)) }
 }
 
-fn look(session: &mut Session) -> Result<(Opened, Contradictions), Failure> {
-    let mut opened = session.vault.look_unchecked()?;
-    session.vault.fetch_chains(&mut opened)?;
-    let found = marks::contradictions(&session.vault.state, &opened);
-    Ok((opened, found))
-}
-
-fn document(session: &Session, opened: &Opened, found: &Contradictions) -> Document {
+fn document(session: &Session, sighting: &Sighting) -> Document {
+    let Sighting { opened, found, foreign } = sighting;
     let state = &session.vault.state;
     let mut ids: Vec<_> = opened.personas.keys().chain(state.personas.keys()).copied().collect();
-    ids.extend(opened.index.objects().keys());
+    ids.extend(opened.index.objects().keys().chain(foreign.keys()));
     ids.sort_unstable();
     ids.dedup();
     let row = |id: PersonaId| {
@@ -115,11 +111,15 @@ fn document(session: &Session, opened: &Opened, found: &Contradictions) -> Docum
             contradiction: found.personas.get(&id).map(ToString::to_string),
             seen_version: seen.map(|mark| mark.version),
             seen_at: seen.map(|mark| mark.seen_at),
-            served_version: served.map(|served| served.label.label.version),
-            mark: served.map_or_else(
-                || "0-missing".to_owned(),
-                |served| mark(served.label.label.version, served.label.hash),
-            ),
+            served_version: foreign
+                .get(&id)
+                .copied()
+                .or(served.map(|served| served.label.label.version)),
+            mark: match (foreign.get(&id), served) {
+                (Some(version), _) => format!("{version}-foreign"),
+                (None, Some(served)) => mark(served.label.label.version, served.label.hash),
+                (None, None) => "0-missing".to_owned(),
+            },
             repaired: false,
         }
     };
@@ -261,18 +261,20 @@ fn question(row: &Row) -> String {
 fn repair(
     context: &Context<'_>,
     session: &mut Session,
-    opened: &Opened,
+    sighting: &Sighting,
     id: PersonaId,
 ) -> CommandResult {
+    let Sighting { opened, foreign, .. } = sighting;
     let served = opened.personas.get(&id);
     let seen = session.vault.state.personas.get(&id).cloned();
     let entry = opened.index.get(&id).cloned();
-    let above = above(seen.as_ref(), entry.as_ref());
-    let standing = served.and_then(|served| served.label.label.content.as_ref());
+    let stands = foreign.get(&id).copied().or(served.map(|served| served.label.label.version));
+    let place = place(stands, seen.as_ref(), entry.as_ref());
+    let content = served.and_then(|served| served.label.label.content.as_ref());
     let removed = served.is_some_and(|served| served.label.label.removed);
     if let Some((directory, scan)) = local(session, id, seen.as_ref())
         && !removed
-        && standing.is_none_or(|content| content.fingerprint != scan.fingerprint())
+        && content.is_none_or(|content| content.fingerprint != scan.fingerprint())
     {
         let name = match (served, &entry) {
             (Some(served), _) => served.label.label.name.clone(),
@@ -284,56 +286,58 @@ fn repair(
             id,
             remote: served,
             name: &name,
-            nickname: local.nickname.as_deref().and_then(crate::records::Nickname::tidy),
+            nickname: local.nickname.as_deref().and_then(Nickname::tidy),
             directory: Some(directory.display().to_string()),
-            above,
+            repair: Some(place),
         };
         return push(context, session, opened, outgoing, &local, scan);
     }
-    match (served, entry) {
-        (Some(served), _) => {
-            let newest = served.label.label.version;
-            let (version, supersedes) = after(newest, above);
-            let label = Label { version, supersedes, ..successor(session, served) };
-            commit_on(session, opened.clone(), id, Base::Version(newest), label)
-        }
-        // It can't be had back: that it is gone is said once and for all, as a removal is.
-        (None, Some(entry)) => {
-            let (version, supersedes) = after(0, above);
-            let label = Label {
-                kind: entry.kind,
-                name: entry.name,
-                nickname: None,
-                version,
-                content_version: None,
-                removed: true,
-                content: None,
-                device: session.vault.device,
-                time: now(),
-                previous: None,
-                keyring_version: session.vault.keyring.version(),
-                supersedes,
-            };
-            commit_on(session, opened.clone(), id, Base::Absent, label)
-        }
-        (None, None) => {
-            session.vault.state.personas.remove(&id);
-            session.save_state()
-        }
+    if served.is_none() && entry.is_none() && stands.is_none() {
+        session.vault.state.personas.remove(&id);
+        return session.save_state();
     }
+    let Place { base, version, supersedes } = place;
+    let label = match served {
+        Some(served) => successor(session, served),
+        None => gone(session, id, entry)?,
+    };
+    commit_on(session, opened.clone(), id, base, Label { version, supersedes, ..label })
 }
 
-/// The highest version that is known of a persona which the server may lack, and its label.
-fn above(seen: Option<&Mark>, entry: Option<&IndexEntry>) -> Option<Superseded> {
+/// It can't be had back: that it is gone is said once and for all, as a removal is.
+fn gone(session: &Session, id: PersonaId, entry: Option<IndexEntry>) -> Result<Label, Failure> {
+    let lost = || format!("lost-{}", &id.to_string()[..8]).parse();
+    let (kind, name) = match entry {
+        Some(entry) => (entry.kind, entry.name),
+        None => (Kind::Directory, lost().map_err(|error| Failure::of(Code::Internal, &error))?),
+    };
+    Ok(Label {
+        kind,
+        name,
+        nickname: None,
+        version: 1,
+        content_version: None,
+        removed: true,
+        content: None,
+        device: session.vault.device,
+        time: now(),
+        previous: None,
+        keyring_version: session.vault.keyring.version(),
+        supersedes: Vec::new(),
+    })
+}
+
+/// Above what stands, what was seen, and the index's floor.
+fn place(stands: Option<u64>, seen: Option<&Mark>, entry: Option<&IndexEntry>) -> Place {
     let seen = seen.map(|mark| Superseded { version: mark.version, label: mark.label });
     let floor = entry.map(|entry| Superseded { version: entry.floor, label: entry.label });
-    [seen, floor].into_iter().flatten().max_by_key(|known| known.version)
-}
-
-/// The version after everything known, and what it passes over.
-pub(super) fn after(newest: u64, above: Option<Superseded>) -> (u64, Vec<Superseded>) {
-    let known = above.map_or(0, |known| known.version);
-    (newest.max(known) + 1, above.into_iter().collect())
+    let known = [seen, floor].into_iter().flatten().max_by_key(|known| known.version);
+    let highest = stands.unwrap_or(0).max(known.map_or(0, |known| known.version));
+    Place {
+        base: stands.map_or(Base::Absent, Base::Version),
+        version: highest + 1,
+        supersedes: known.into_iter().collect(),
+    }
 }
 
 /// The directory that the persona was last in step with, if it is there and can be read.
@@ -366,7 +370,8 @@ fn name_of(directory: &Path) -> Result<Name, Failure> {
 
 /// The account where no persona contradicts: some persona is labelled anew, which brings an index
 /// above the one seen; where there is none, the one that is served is taken.
-fn repair_account(session: &mut Session, opened: &Opened) -> CommandResult {
+fn repair_account(session: &mut Session, sighting: &Sighting) -> CommandResult {
+    let opened = &sighting.opened;
     let Some((id, served)) = opened.personas.iter().next() else {
         session.vault.state.take_index(opened.index.counter(), opened.index_hash, now());
         return session.save_state();

@@ -153,6 +153,20 @@ pub enum Contradiction {
         /// The version that it should follow from.
         after: u64,
     },
+    /// The newest label of a persona opens under no key of the account.
+    #[error("version {version} of persona {persona} was made with none of the account's keys")]
+    Foreign {
+        /// Its id.
+        persona: PersonaId,
+        /// The version.
+        version: u64,
+    },
+    /// The index opens under no key of the account.
+    #[error("index {counter} was made with none of the account's keys")]
+    ForeignIndex {
+        /// The counter.
+        counter: u64,
+    },
     /// The server's pages of labels do not end.
     #[error("the server's labels of persona {persona} do not go forward")]
     EndlessChain {
@@ -193,6 +207,8 @@ impl Contradiction {
             | Self::Resurrected { .. }
             | Self::RetiredKey { .. }
             | Self::ChainBroken { .. }
+            | Self::Foreign { .. }
+            | Self::ForeignIndex { .. }
             | Self::EndlessChain { .. } => ContradictionKind::Forgery,
         }
     }

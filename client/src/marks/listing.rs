@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use keybackup_protocol::api::{ListedLabel, Listing};
+use keybackup_protocol::api::{ListedLabel, ListedPersona, Listing};
 use keybackup_protocol::{AccountId, EpochId, PersonaId};
 
-use crate::records::{Digest, Index, Keyring, Label, OpenedLabel, RecordError};
+use crate::records::{Digest, Index, IndexError, Keyring, Label, OpenedLabel, RecordError};
 
 /// One snapshot of an account, opened.
 #[derive(Debug, Clone)]
@@ -35,6 +35,15 @@ pub struct OpenedPersona {
     pub trashed: bool,
     /// Labels below the newest, oldest first, as far as they were fetched.
     pub(super) chain: Vec<OpenedLabel>,
+}
+
+/// What of a listing does not open: no key of the account made it.
+#[derive(Debug, Clone, Default)]
+pub struct Unopened {
+    /// Personas whose newest labels don't.
+    pub personas: Vec<ListedPersona>,
+    /// Whether the index doesn't.
+    pub index: bool,
 }
 
 /// Why a listing does not open.
@@ -131,6 +140,67 @@ impl Opened {
             index_hash: Digest::of(sealed_index),
             personas,
         })
+    }
+
+    /// The same where what does not open is told beside the rest: a session that somebody else holds
+    /// can put anything there. Without an index that opens there is an empty one, of its counter.
+    pub fn open_what_opens(
+        listing: &Listing,
+        keyring: &Keyring,
+        account: AccountId,
+    ) -> Result<(Self, Unopened), ListingError> {
+        let mut sound = Listing { personas: Vec::new(), ..listing.clone() };
+        let mut unopened = Unopened::default();
+        for persona in &listing.personas {
+            let (id, version, sealed) = (persona.id, persona.version, &persona.label.0);
+            match open_label(keyring, account, id, version, sealed) {
+                Ok(_) => sound.personas.push(persona.clone()),
+                Err(_) => unopened.personas.push(persona.clone()),
+            }
+        }
+        match Self::open(&sound, keyring, account) {
+            Err(ListingError::Index(_)) => unopened.index = true,
+            opened => return Ok((opened?, unopened)),
+        }
+        let index = Index::empty(sound.index.counter, keyring.version());
+        let mut opened = Self {
+            account,
+            epoch: sound.epoch,
+            keyring_version: keyring.version(),
+            index,
+            index_hash: Digest::of(&sound.index.sealed.0),
+            personas: BTreeMap::new(),
+        };
+        for persona in &sound.personas {
+            let label =
+                open_label(keyring, account, persona.id, persona.version, &persona.label.0)?;
+            opened.stand_in(persona.id, label, persona.stored_at, persona.trashed);
+        }
+        Ok((opened, unopened))
+    }
+
+    /// Puts a label in the place of a newest one that does not open.
+    pub fn stand_in(
+        &mut self,
+        persona: PersonaId,
+        label: OpenedLabel,
+        stored_at: i64,
+        trashed: bool,
+    ) {
+        self.personas
+            .insert(persona, OpenedPersona { label, stored_at, trashed, chain: Vec::new() });
+    }
+
+    /// Makes the index out of the labels. Of two personas of one name the index has one: the other is
+    /// found not to be in it, and a person decides.
+    pub fn index_from_labels(&mut self) -> Result<(), ListingError> {
+        for (persona, OpenedPersona { label, .. }) in &self.personas {
+            match self.index.put(*persona, &label.label, label.hash) {
+                Ok(()) | Err(IndexError::NameTaken { .. }) => {}
+                Err(_) => return Err(ListingError::NotListed(*persona)),
+            }
+        }
+        Ok(())
     }
 
     /// Opens labels fetched for [`chains_needed`](super::chains_needed), and keeps those below the

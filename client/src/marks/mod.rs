@@ -8,4 +8,4 @@ mod listing;
 
 pub use check::{ChainNeeded, Contradictions, chains_needed, check, contradictions};
 pub use contradiction::{Contradiction, ContradictionKind};
-pub use listing::{ListingError, Opened, OpenedPersona};
+pub use listing::{ListingError, Opened, OpenedPersona, Unopened};

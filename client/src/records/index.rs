@@ -80,8 +80,13 @@ pub enum IndexError {
 impl Index {
     /// Counter 1, without objects.
     pub fn new(keyring_version: u64) -> Self {
+        Self::empty(1, keyring_version)
+    }
+
+    /// Without objects, in the place of one that does not open.
+    pub fn empty(counter: u64, keyring_version: u64) -> Self {
         Self {
-            counter: 1,
+            counter,
             keyring_version,
             min_writer: WRITER,
             objects: BTreeMap::new(),

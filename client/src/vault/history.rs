@@ -1,11 +1,15 @@
 //! All versions of a persona, from its labels. What each says is proven by the newest, which was
-//! checked: every label names the one before by its hash.
+//! checked: every label names the one before by its hash. What that way does not lead to is not
+//! the account's, whoever had the server keep it.
+
+use std::collections::{HashMap, HashSet};
 
 use keybackup_protocol::PersonaId;
+use keybackup_protocol::api::ListedLabel;
 
 use super::{Vault, VaultError};
 use crate::marks::{Contradiction, Opened};
-use crate::records::{Label, OpenedLabel, RecordError};
+use crate::records::{Digest, Label, OpenedLabel};
 
 /// Most labels of one persona that are looked at.
 const MAX_LABELS: usize = 100_000;
@@ -21,9 +25,17 @@ pub struct PastVersion {
     pub bytes_held: bool,
 }
 
+/// Labels as they lie at the server.
+pub(super) struct Labels {
+    /// Those that open, with when they came.
+    pub(super) opened: Vec<(OpenedLabel, i64)>,
+    /// Versions whose bytes are held.
+    held: HashSet<u64>,
+}
+
 impl Vault {
-    /// Every version up to the newest of `opened`, the newest first. A label that is missing, of
-    /// another chain, or does not open, is an error.
+    /// Every version up to the newest of `opened`, the newest first. A label that is missing on the
+    /// way, or says what it can't, is an error.
     pub fn history(
         &self,
         opened: &Opened,
@@ -31,51 +43,54 @@ impl Vault {
     ) -> Result<Vec<PastVersion>, VaultError> {
         let Some(listed) = opened.personas.get(&persona) else { return Ok(Vec::new()) };
         let newest = &listed.label;
-        let name = newest.label.name.clone();
-        let broken = |version, after| {
-            let name = name.clone();
-            Box::new(Contradiction::ChainBroken { persona, name, version, after })
-        };
+        let Labels { opened: labels, held } = self.labels(persona, newest.label.version)?;
+        let mut by_hash: HashMap<Digest, _> =
+            labels.into_iter().map(|(label, stored_at)| (label.hash, (label, stored_at))).collect();
         let mut versions: Vec<PastVersion> = Vec::new();
-        let (mut next, mut held) = (1, Vec::new());
-        while next <= newest.label.version {
+        let mut next = Some(newest.hash);
+        while let Some(hash) = next {
+            let above = versions.last().map(|past| past.label.label.version);
+            let found = by_hash.remove(&hash).filter(|(label, _)| {
+                label.label.kind == newest.label.kind
+                    && above.is_none_or(|above| label.label.version < above)
+            });
+            let Some((label, stored_at)) = found else {
+                let (name, after) = (newest.label.name.clone(), 0);
+                let version = above.unwrap_or(newest.label.version);
+                let broken = Contradiction::ChainBroken { persona, name, version, after };
+                return Err(Box::new(broken).into());
+            };
+            next = label.label.previous;
+            let bytes_held = label.label.content_version.is_some_and(|it| held.contains(&it));
+            versions.push(PastVersion { label, stored_at, bytes_held });
+        }
+        Ok(versions)
+    }
+
+    /// Fetches the labels of a persona up to a version, and opens what opens.
+    pub(super) fn labels(&self, persona: PersonaId, last: u64) -> Result<Labels, VaultError> {
+        let mut labels = Labels { opened: Vec::new(), held: HashSet::new() };
+        let (mut next, mut count) = (1, 0);
+        while next <= last {
             let page = self.remote.labels(&persona, next)?.labels;
-            let Some(last) = page.last().map(|label| label.version) else { break };
-            if last < next || versions.len() + page.len() > MAX_LABELS {
+            let Some(end) = page.last().map(|label| label.version) else { break };
+            count += page.len();
+            let rises = page.windows(2).all(|pair| pair[0].version < pair[1].version);
+            if !rises || end < next || count > MAX_LABELS {
                 return Err(Box::new(Contradiction::endless_chain(persona)).into());
             }
-            // Above the newest is what came since the listing.
-            for listed in page.iter().filter(|listed| listed.version <= newest.label.version) {
-                let (version, sealed) = (listed.version, &listed.label.0);
-                let label = Label::open(&self.keyring, self.account, persona, version, sealed)
-                    .map_err(|error: RecordError| VaultError::Record(error))?;
-                let before = versions.last().map(|version| &version.label);
-                let after = before.map_or(0, |before| before.label.version);
-                let follows = label.label.previous == before.map(|before| before.hash);
-                if !follows || version <= after || label.label.kind != newest.label.kind {
-                    return Err(broken(version, after).into());
+            // Above it is what came since the listing.
+            for ListedLabel { version, label, stored_at, bytes_held } in
+                page.into_iter().filter(|listed| listed.version <= last)
+            {
+                if bytes_held {
+                    labels.held.insert(version);
                 }
-                if listed.bytes_held {
-                    held.push(version);
-                }
-                versions.push(PastVersion {
-                    label,
-                    stored_at: listed.stored_at,
-                    bytes_held: false,
-                });
+                let opened = Label::open(&self.keyring, self.account, persona, version, &label.0);
+                labels.opened.extend(opened.ok().map(|label| (label, stored_at)));
             }
-            next = last.saturating_add(1);
+            next = end.saturating_add(1);
         }
-        let last = versions.last().map(|version| &version.label);
-        if last.is_none_or(|last| last.hash != newest.hash) {
-            let after = last.map_or(0, |last| last.label.version);
-            return Err(broken(newest.label.version, after).into());
-        }
-        for version in &mut versions {
-            let content = version.label.label.content_version;
-            version.bytes_held = content.is_some_and(|it| held.binary_search(&it).is_ok());
-        }
-        versions.reverse();
-        Ok(versions)
+        Ok(labels)
     }
 }

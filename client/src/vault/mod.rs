@@ -16,6 +16,7 @@ pub use commit::{Change, Landed};
 pub use error::VaultError;
 pub use history::PastVersion;
 pub use ranged::RangedBlob;
+pub use repair::Sighting;
 pub use snapshot::Notes;
 pub use unlock::{LockedEpoch, UnlockKey, Unlocked};
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use keybackup_tests::terminal::Terminal;
-use keybackup_tests::{Device, Output, Server, Tree, tree};
+use keybackup_tests::{Device, Output, Request, Server, Tree, tree};
 use serde_json::Value;
 
 const EMAIL: &str = "alice@example.org";
@@ -218,4 +218,69 @@ fn a_person_is_asked_for_each() {
         assert_eq!(output.stdout.contains("repaired"), code == 0, "{output}");
     }
     assert_eq!(one.run(["cat", "work", "note"]).expect(0).stdout, "today");
+}
+
+/// Puts something at the server that no key of the account made, as who has stolen a session can.
+fn forge(server: &Server, device: &Device, persona: &str, base: Option<u64>, index: u64) {
+    let login = device.profiles().join("default/login.json");
+    let login: Value =
+        serde_json::from_slice(&std::fs::read(login).expect("it is there")).expect("JSON");
+    let token = login["session"]["token"].as_str().expect("a token");
+    let epoch = device.json(["account", "show"])["epoch"].clone();
+    let version = base.unwrap_or(0) + 1;
+    let head = serde_json::json!({
+        "epoch": epoch, "keyring_version": 1, "version": version,
+        "label": "Z2FyYmFnZQ", "removed": true,
+        "index": {"base": index, "counter": index + 1, "sealed": "Z2FyYmFnZQ"},
+    })
+    .to_string();
+    let mut body = u32::try_from(head.len()).expect("it is short").to_be_bytes().to_vec();
+    body.extend_from_slice(head.as_bytes());
+    let request = Request::new("POST", &format!("/personas/{persona}")).bearer(token);
+    let request = match base {
+        Some(base) => request.header("If-Match", &format!("\"{base}\"")),
+        None => request.header("If-None-Match", "*"),
+    };
+    let reply = request.body(body).send(server.address()).expect("answers");
+    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+}
+
+/// Without the keys nothing is forged, and what was there comes back: to who has it, and to who
+/// has nothing but the password.
+///
+/// Holds rules 14 and 33.
+#[test]
+fn garbage_of_a_stolen_session_is_put_aside() {
+    for from_nothing in [false, true] {
+        let server = Server::start();
+        let one = Device::registered(&server.url, EMAIL);
+        tree::reference(&one.persona("work"), "Alice");
+        let id = one.one(["push"])["id"].as_str().expect("an id").to_owned();
+        tree::reference(&one.persona("other"), "Bob");
+        one.run(["push", "--all"]).expect(0);
+        let work = Tree::read(&one.persona("work"));
+        for number in 0..20 {
+            forge(&server, &one, &id, Some(1 + number), 3 + number);
+        }
+        forge(&server, &one, "ffffffffffffffffffffffffffffffff", None, 23);
+        let device = if from_nothing { Device::logged_in(&server.url, EMAIL) } else { one };
+        device.run(["list"]).expect(14);
+        device.run(["pull", "work", "./back"]).expect(14);
+        let shown = look(&device, 14);
+        assert_eq!(row(&shown, "work")["mark"], "21-foreign", "{shown}");
+        assert!(row(&shown, "work")["contradiction"].is_string(), "{shown}");
+        assert!(row(&shown, "other")["contradiction"].is_null(), "{shown}");
+        repair_all(&device);
+        let listed = device.json(["list"]);
+        assert_eq!(row(&listed, "work")["removed"], false, "{listed}");
+        device.run(["pull", "work", "./back"]).expect(0);
+        Tree::read(&device.path("back")).assert_same(&work);
+        device.run(["pull", "work", "./old", "--version", "1"]).expect(0);
+        Tree::read(&device.path("old")).assert_same(&work);
+        device.run(["pull", "work", "./none", "--version", "7"]).expect(10);
+        device.run(["verify", "--all"]).expect(0);
+        let fresh = Device::logged_in(&server.url, EMAIL);
+        fresh.run(["pull", "--all"]).expect(0);
+        Tree::read(&fresh.persona("work")).assert_same(&work);
+    }
 }
