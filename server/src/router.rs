@@ -19,7 +19,7 @@ use crate::auth::session;
 use crate::error::ApiError;
 use crate::handlers::{
     account, account_email, accounts, blob, codes, commit, devices, epochs, keyring, labels, login,
-    password, personas, recovery, reset, reset_page, sessions, status, uploads,
+    password, personas, purge, recovery, reset, reset_page, sessions, status, uploads,
 };
 use crate::http::answer::{Answer, Tracked};
 use crate::http::body::RequestBody;
@@ -62,6 +62,7 @@ enum Route {
     Personas,
     Persona(PersonaId),
     Labels(PersonaId),
+    Purge(PersonaId),
     Uploads,
     Upload,
     Devices,
@@ -105,6 +106,7 @@ impl Route {
             ("personas", [None, _]) => Self::Personas,
             ("personas", [Some(id), None]) => Self::Persona(id.parse().ok()?),
             ("personas", [Some(id), Some("labels")]) => Self::Labels(id.parse().ok()?),
+            ("personas", [Some(id), Some("purge")]) => Self::Purge(id.parse().ok()?),
             ("uploads", [None, _]) => Self::Uploads,
             ("uploads", [Some(id), None]) if !id.is_empty() => Self::Upload,
             ("devices", [None, _]) => Self::Devices,
@@ -145,6 +147,7 @@ impl Route {
             Self::Personas => ("/personas", "GET, HEAD, OPTIONS"),
             Self::Persona(_) => ("/personas/<id>", "GET, HEAD, POST, DELETE, OPTIONS"),
             Self::Labels(_) => ("/personas/<id>/labels", "GET, HEAD, OPTIONS"),
+            Self::Purge(_) => ("/personas/<id>/purge", "POST, OPTIONS"),
             Self::Uploads => ("/uploads", "POST, OPTIONS"),
             Self::Upload => ("/uploads/<id>", "OPTIONS"),
             Self::Devices => ("/devices", "GET, HEAD, OPTIONS"),
@@ -327,6 +330,7 @@ async fn dispatch(
         (&Method::POST, Route::AccountEmailStart) => account_email::start(call, body).await,
         (&Method::PUT, Route::AccountEmail) => account_email::change(call, body).await,
         (&Method::POST, Route::AccountEmailUndo) => account_email::undo(call, body).await,
+        (&Method::POST, Route::Purge(id)) => purge::purge(call, id, body).await,
         (&Method::PUT, Route::Password) => password::change(call, body).await,
         (&Method::POST, Route::ResetStart) => reset::start(call, body).await,
         (&Method::POST, Route::Reset) => reset::finish(call, body).await,

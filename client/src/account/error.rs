@@ -52,8 +52,8 @@ pub enum AccountError {
     /// The answer to a new phrase was lost: the old one holds, or the new one.
     #[error("the server's last answer was lost, so the phrase may be the old one or the new one")]
     PhraseInDoubt(#[source] RemoteError),
-    /// The answer to an undoing was lost.
-    #[error("the server's last answer was lost, so it may be undone or not")]
+    /// The answer to an undoing or a purge was lost.
+    #[error("the server's last answer was lost, so it may be done or not")]
     UndoInDoubt(#[source] RemoteError),
     /// The answer to a change of the password was lost: the old one holds, or the new one.
     #[error("the server's last answer was lost, so the password may be the old one or the new one")]

@@ -309,6 +309,13 @@ pub struct Remove {
     /// A persona, by its whole name or id
     #[arg(value_name = "PERSONA")]
     pub persona: String,
+    /// Have the server drop the bytes of all versions at once, for good; asks for the password
+    #[arg(long)]
+    pub purge: bool,
+    /// Drop those of this version alone, and remove nothing
+    #[arg(long, value_name = "N", requires = "purge",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub version: Option<u64>,
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,

@@ -23,6 +23,7 @@ mod outgoing;
 mod password;
 mod persona;
 mod pull;
+mod purge;
 mod push;
 mod recovery;
 mod register;

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::context::{Context, Session, now};
-use super::find;
 use super::persona::Persona;
+use super::{find, purge};
 use crate::cli;
 use crate::error::{Code, CommandResult, Failure};
 use crate::marks::OpenedPersona;
@@ -58,6 +58,9 @@ pub(super) fn rename(context: &Context<'_>, arguments: &cli::Rename) -> CommandR
 
 /// Runs `keybackup remove`.
 pub(super) fn remove(context: &Context<'_>, arguments: &cli::Remove) -> CommandResult {
+    if arguments.purge {
+        return purge::run(context, arguments);
+    }
     let (mut session, opened) = context.look()?;
     let (id, persona) = find::find_exact(&opened, &arguments.persona)?;
     let name = ui::escape(persona.label.label.name.as_str()).into_owned();
@@ -69,13 +72,7 @@ pub(super) fn remove(context: &Context<'_>, arguments: &cli::Remove) -> CommandR
             "--yes",
         )?;
     }
-    let label = Label {
-        removed: true,
-        content: None,
-        content_version: None,
-        ..successor(&session, persona)
-    };
-    let label = commit(&mut session, opened.clone(), id, persona, label)?;
+    let label = entomb(&mut session, &opened, id, persona)?;
     let mut document = stands(Persona::of(id, persona), &label, &session);
     (document.size, document.stored_size) = (None, None);
     (document.files, document.directories) = (None, None);
@@ -86,6 +83,22 @@ pub(super) fn remove(context: &Context<'_>, arguments: &cli::Remove) -> CommandR
     let word = ui::shell_word(persona.label.label.name.as_str());
     context.ui.say(format!("for 30 days it comes back with: keybackup restore {word}"));
     Ok(())
+}
+
+/// Commits a tombstone.
+pub(super) fn entomb(
+    session: &mut Session,
+    opened: &crate::marks::Opened,
+    id: keybackup_protocol::PersonaId,
+    persona: &OpenedPersona,
+) -> Result<Label, Failure> {
+    let label = Label {
+        removed: true,
+        content: None,
+        content_version: None,
+        ..successor(session, persona)
+    };
+    commit(session, opened.clone(), id, persona, label)
 }
 
 /// A persona as the label says that was just committed.

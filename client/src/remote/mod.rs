@@ -11,7 +11,7 @@ use keybackup_protocol::api::{
     AccountAnswer, AccountDeleted, AccountDeletion, AddressChange, AddressChangeStart,
     AddressChangeStarted, AddressUndo, CodeRequest, CodeSent, CommitHead, Committed, DeviceRecord,
     Devices, Done, Ended, EpochOpen, Epochs, KeyringAnswer, Labels, Listing, LoggedIn, LoginFinish,
-    LoginStart, LoginStarted, OpenedEpoch, PasswordChange, RecoveryRotation, Registered,
+    LoginStart, LoginStarted, OpenedEpoch, PasswordChange, Purge, RecoveryRotation, Registered,
     RegistrationFinish, RegistrationStart, RegistrationStarted, ResetDone, ResetFinish, ResetStart,
     ResetStarted, Sessions, Status, Undo, Undone, Unlock, Uploaded,
 };
@@ -271,6 +271,11 @@ impl Remote {
             return Err(self.wire.odd("it lists more labels at once than the API says"));
         }
         Ok(page)
+    }
+
+    /// `POST /personas/<id>/purge`.
+    pub fn purge(&self, persona: &PersonaId, purge: &Purge) -> Result<Done, RemoteError> {
+        self.post(&format!("{}/{persona}/purge", routes::PERSONAS), purge)
     }
 
     /// `POST /personas/<id>`, with the blob in the body when it is given.

@@ -47,6 +47,8 @@ pub enum LoginPurpose {
     DeleteAccount,
     /// `PUT /account/email`.
     ChangeAddress,
+    /// `POST /personas/<id>/purge`.
+    Purge,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

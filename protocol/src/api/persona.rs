@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Index;
+use super::{FreshLogin, Index};
 use crate::encoding::B64;
 use crate::ids::{AccountId, EpochId, PersonaId, UploadId};
 
@@ -123,6 +123,16 @@ pub struct Committed {
 pub struct Done {
     /// Whether there was something to do.
     pub changed: bool,
+}
+
+/// `POST /personas/<id>/purge`: bytes go at once, for good.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Purge {
+    /// A login of purpose `purge`.
+    pub login: FreshLogin,
+    /// The version whose bytes go; without it, those of all versions of a persona that is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
 }
 
 /// Answer of `POST /uploads`, beside the tus headers.

@@ -25,6 +25,7 @@ const fn purpose_text(purpose: LoginPurpose) -> &'static str {
         LoginPurpose::UndoReset => "login undo reset",
         LoginPurpose::DeleteAccount => "login delete account",
         LoginPurpose::ChangeAddress => "login change address",
+        LoginPurpose::Purge => "login purge",
         // Handlers refuse purposes that they don't know before there is a ticket.
         _ => "login session",
     }

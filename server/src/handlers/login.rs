@@ -91,7 +91,8 @@ fn blinded(request: &LoginStart) -> Result<Option<Blinded>, ApiError> {
             | LoginPurpose::RotateRecovery
             | LoginPurpose::UndoReset
             | LoginPurpose::DeleteAccount
-            | LoginPurpose::ChangeAddress,
+            | LoginPurpose::ChangeAddress
+            | LoginPurpose::Purge,
             None,
         ) => Ok(None),
         (LoginPurpose::ChangePassword, Some(request)) => Ok(Some(Blinded::parse(&request.0)?)),

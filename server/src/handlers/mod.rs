@@ -14,6 +14,7 @@ pub(crate) mod labels;
 pub(crate) mod login;
 pub(crate) mod password;
 pub(crate) mod personas;
+pub(crate) mod purge;
 pub(crate) mod receive;
 pub(crate) mod recovery;
 pub(crate) mod reset;

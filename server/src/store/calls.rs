@@ -13,13 +13,13 @@ use keybackup_protocol::{AccountId, EpochId, PersonaId};
 use super::sql::proposal::Proposal;
 use super::sql::{
     accounts, attempts, codes, commit, devices, epochs, invites, outbox, passwords, personas,
-    quota, recovery, resets, sessions, starts, undo, unlock, uploads,
+    quota, recovery, resets, retention, sessions, starts, undo, unlock, uploads,
 };
 use super::{
     Blob, BlobSource, Commit, CommitBytes, Credential, EpochVerifier, FinishedLogin, Invite,
     InviteTag, LoginMaterial, NewAccount, NewAttempt, NewCode, NewRegistration, NewReset,
-    NewUpload, OpenedReset, PartWriter, PasswordChange, RecoveryRotation, Reset, Session, SqlStore,
-    Store, StoreError, TokenHash, Undo, Unlocking, WaitingMail,
+    NewUpload, OpenedReset, PartWriter, PasswordChange, PersonaPurge, RecoveryRotation, Reset,
+    Session, SqlStore, Store, StoreError, TokenHash, Undo, Unlocking, WaitingMail,
 };
 
 #[async_trait::async_trait]
@@ -102,6 +102,13 @@ impl Store for SqlStore {
     async fn undo_reset(&self, undo: Undo) -> Result<(EpochId, bool), StoreError> {
         let limits = self.0.limits;
         self.0.writer.run(move |tx| counted(undo::undo(tx, &undo, &limits))).await?
+    }
+
+    async fn purge_persona(&self, purge: PersonaPurge) -> Result<bool, StoreError> {
+        let (parts, any) = self.0.writer.run(move |tx| retention::purge(tx, &purge)).await?;
+        // What is left of them after a crash no row names: the sweep takes it.
+        self.delete(&parts).await?;
+        Ok(any)
     }
 
     async fn rotate_recovery(&self, rotation: RecoveryRotation) -> Result<(), StoreError> {

@@ -127,7 +127,7 @@ impl SqlStore {
         Ok(suspicious)
     }
 
-    async fn delete(&self, parts: &[String]) -> Result<(), StoreError> {
+    pub(super) async fn delete(&self, parts: &[String]) -> Result<(), StoreError> {
         for part in parts {
             self.0.parts.delete(part).await?;
         }

@@ -23,7 +23,7 @@ type Row = (&'static str, &'static str, [u16; 3]);
 /// Requests have no body, so that nobody's does anything: a member's is 400 or 428 where one is due.
 /// `HEAD` is as `GET`, and `OPTIONS` is answered to everybody. In this order: the last ones end the
 /// session that asks.
-const EXPECTED: [Row; 40] = [
+const EXPECTED: [Row; 41] = [
     ("GET", "/status", [200, 200, 200]),
     ("GET", "/healthz", [200, 200, 200]),
     ("POST", "/accounts/start", [400, 400, 400]),
@@ -57,6 +57,7 @@ const EXPECTED: [Row; 40] = [
     ("POST", "/personas/<id>", [401, 428, 409]),
     ("DELETE", "/personas/<id>", [401, 200, 409]),
     ("GET", "/personas/<id>/labels", [401, 410, 200]),
+    ("POST", "/personas/<id>/purge", [401, 400, 409]),
     ("POST", "/uploads", [401, 400, 409]),
     ("GET", "/devices", [401, 200, 200]),
     ("PUT", "/devices/<id>", [401, 400, 409]),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keybackup_tests::{Device, Middleman, Request, Server, Tree, tree};
+use keybackup_tests::{Device, Middleman, PASSWORD, Request, Server, Tree, tree};
 
 const EMAIL: &str = "alice@example.org";
 
@@ -198,4 +198,35 @@ fn garbage_drives_no_version_out() {
     let refused = device.run(["pull", "work", "./older", "--version", "1"]).expect(10);
     assert!(refused.stderr.contains("gone"), "{refused}");
     device.run(["pull", "work", "./newest"]).expect(0);
+}
+
+/// Holds rule 33.
+#[test]
+fn a_purge_wants_the_password_and_is_for_good() {
+    let server = Server::start();
+    let (device, _) = two_versions(&server.url);
+    let purge = |more: &[&str], password: &str| {
+        let command = [&["remove", "work", "--purge", "--yes", "--json"], more].concat();
+        device.command(command).password(password).run()
+    };
+    device.run(["remove", "work", "--version", "1", "--yes"]).expect(2);
+    device.run(["remove", "work", "--purge", "--yes"]).expect(2);
+    purge(&[], "wrong horse battery").expect(12);
+    assert_eq!(device.one(["list"])["removed"], true, "that needs no password");
+    device.run(["restore", "work"]).expect(0);
+    purge(&["--version", "2"], PASSWORD).expect(2);
+    purge(&["--version", "9"], PASSWORD).expect(10);
+    assert_eq!(purge(&["--version", "1"], PASSWORD).expect(0).json()["purged"], true);
+    let gone = device.run(["pull", "work", "./old", "--version", "1"]).expect(10);
+    assert!(gone.stderr.contains("gone"), "{gone}");
+    assert_eq!(device.run(["cat", "work", "note"]).expect(0).stdout, "second");
+    device.run(["verify"]).expect(0);
+
+    let purged = purge(&[], PASSWORD).expect(0).json();
+    assert_eq!((&purged["removed"], &purged["purged"]), (&true.into(), &true.into()));
+    assert_eq!(server.sql("SELECT COUNT(*) FROM blobs").trim(), "0");
+    device.run(["restore", "work"]).expect(10);
+    let again = purge(&[], PASSWORD).expect(0).json();
+    assert_eq!(again["purged"], false);
+    assert_eq!(changes(&device, "work").len(), 5);
 }

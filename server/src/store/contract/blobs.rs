@@ -4,7 +4,7 @@ use bytes::Bytes;
 use keybackup_protocol::api::CommitHead;
 use keybackup_protocol::{AccountId, DeviceId, PersonaId, UploadId};
 
-use super::StoreError;
+use super::{ProvenLogin, StoreError};
 
 /// What a commit is based on: `If-None-Match: *` or `If-Match: "N"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,4 +102,18 @@ pub enum BlobSource {
     Row(Bytes),
     /// In the object store, in this order.
     Parts(Vec<Part>),
+}
+
+/// Bytes that go at once, by who has proven the password.
+pub struct PersonaPurge {
+    /// Proof of the password, of the session's account and epoch.
+    pub login: ProvenLogin,
+    /// The session that asks.
+    pub session: i64,
+    /// Whose bytes.
+    pub persona: PersonaId,
+    /// Of which version; of all, where the persona is removed.
+    pub version: Option<u64>,
+    /// Now.
+    pub now: i64,
 }

@@ -124,6 +124,11 @@ pub trait Store: AccountStore {
     /// already.
     async fn undo_reset(&self, undo: Undo) -> Result<(EpochId, bool), StoreError>;
 
+    /// Drops the bytes of a version that the newest does not name, or of all versions of a persona that
+    /// is removed, whatever retention says; labels stay. False when there were none. The same attempt
+    /// with the same digest again is answered true.
+    async fn purge_persona(&self, purge: PersonaPurge) -> Result<bool, StoreError>;
+
     /// Replaces recovery slot and phrase verifier at once. The same attempt with the same digest
     /// again is `Ok`, too.
     async fn rotate_recovery(&self, rotation: RecoveryRotation) -> Result<(), StoreError>;

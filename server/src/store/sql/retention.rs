@@ -6,9 +6,11 @@
 
 use keybackup_protocol::{AccountId, PersonaId};
 
-use crate::store::StoreError;
+use super::attempts::{self, Acceptance};
+use super::{addresses, epochs, sessions};
 use crate::store::reserve::file_bytes;
 use crate::store::tx::{Row, Tx, Value, count, values};
+use crate::store::{PersonaPurge, ProvenLogin, StoreError};
 
 /// How long a superseded version, or a removed persona, keeps its bytes.
 pub(crate) const KEEP_S: i64 = 30 * 24 * 60 * 60;
@@ -71,6 +73,11 @@ const FREE_BLOB: &str = "UPDATE epochs SET held_bytes = held_bytes - $1 \
 const BLOB_PARTS: &str = "DELETE FROM blob_parts \
     WHERE account_id = $1 AND persona_id = $2 AND version = $3 RETURNING name, bytes";
 const BLOB: &str = "DELETE FROM blobs WHERE account_id = $1 AND persona_id = $2 AND version = $3";
+
+const NEWEST: &str = "SELECT p.removed, v.content_version FROM personas p JOIN versions v \
+    ON v.account_id = p.account_id AND v.persona_id = p.id AND v.version = p.version \
+    WHERE p.account_id = $1 AND p.id = $2 AND p.epoch_id = $3";
+const BLOBS_OF: &str = "SELECT version, bytes FROM blobs WHERE account_id = $1 AND persona_id = $2";
 
 const NAMED_PARTS: &str = "SELECT COUNT(*) FROM blob_parts";
 const NAMED: &str = "SELECT bytes FROM blob_parts WHERE name = $1";
@@ -153,12 +160,61 @@ pub(crate) fn drop_blobs(
         let blob = values![account, persona, row_version(*version)];
         let still = [values![now - KEEP_S, KEEP_VERSIONS].as_slice(), blob].concat();
         let Some(bytes) = tx.row(STILL_OVER, &still, |row| row.at::<i64>(0))? else { continue };
-        let in_files = take_parts(tx, BLOB_PARTS, blob, &mut names)?;
-        tx.execute(BLOB, blob)?;
-        let held = if in_files > 0 { in_files } else { bytes };
-        tx.execute(FREE_BLOB, values![held, account, persona])?;
+        drop_blob(tx, (*account, *persona, *version), bytes, &mut names)?;
     }
     Ok(names)
+}
+
+/// Drops bytes because their owner says so; returns the names of their parts, and whether there were
+/// any.
+pub(crate) fn purge(
+    tx: &mut Tx<'_>,
+    purge: &PersonaPurge,
+) -> Result<(Vec<String>, bool), StoreError> {
+    let (ProvenLogin { account, epoch, .. }, persona) = (purge.login, &purge.persona);
+    sessions::require(tx, purge.session, purge.now)?;
+    epochs::require_current(tx, account, epoch)?;
+    if attempts::accept(tx, &purge.login, purge.now)? == Acceptance::Repeated {
+        return Ok((Vec::new(), true));
+    }
+    addresses::refuse_while_undoable(tx, account, purge.now)?;
+    let (removed, named) = tx
+        .row(NEWEST, values![&account, persona, &epoch], |row| {
+            Ok((row.at::<bool>(0)?, row.at::<Option<u64>>(1)?))
+        })?
+        .ok_or(StoreError::Gone)?;
+    match purge.version {
+        None if !removed => return Err(StoreError::Invalid("it is not removed")),
+        Some(version) if named == Some(version) => {
+            return Err(StoreError::Invalid("the newest version names these bytes"));
+        }
+        _ => {}
+    }
+    let blobs = tx.rows(BLOBS_OF, values![&account, persona], |row| {
+        Ok((row.at::<u64>(0)?, row.at::<i64>(1)?))
+    })?;
+    let (mut names, mut any) = (Vec::new(), false);
+    for (version, bytes) in blobs {
+        if purge.version.is_none_or(|only| only == version) {
+            drop_blob(tx, (account, *persona, version), bytes, &mut names)?;
+            any = true;
+        }
+    }
+    Ok((names, any))
+}
+
+fn drop_blob(
+    tx: &mut Tx<'_>,
+    (account, persona, version): BlobKey,
+    bytes: i64,
+    names: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    let blob = values![&account, &persona, row_version(version)];
+    let in_files = take_parts(tx, BLOB_PARTS, blob, names)?;
+    tx.execute(BLOB, blob)?;
+    let held = if in_files > 0 { in_files } else { bytes };
+    tx.execute(FREE_BLOB, values![held, &account, &persona])?;
+    Ok(())
 }
 
 /// How many parts rows name.
