@@ -33,7 +33,8 @@ done
 # Packages of the programs that share no code with ours go to .tools, which git ignores.
 say "packages for Python and Node"
 python=.tools/venv/bin/python
-pinned=(tests/independent/python/requirements.txt tests/mail/requirements.txt)
+pinned=(tests/independent/python/requirements.txt tests/mail/requirements.txt
+  tests/tus/requirements.txt)
 if ! cat "${pinned[@]}" | cmp -s - .tools/venv/installed.txt; then
   python3 -m venv .tools/venv
   "$python" -m pip install --quiet --disable-pip-version-check "${pinned[@]/#/--requirement=}"

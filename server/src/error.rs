@@ -37,8 +37,14 @@ pub(crate) enum ApiError {
     NotFound,
     #[error("the route has no such method")]
     MethodNotAllowed { allow: &'static str },
-    #[error("this server can't resume uploads; send the whole in one POST to /uploads")]
-    ResumingUnsupported,
+    #[error("the bytes of an upload are application/offset+octet-stream")]
+    MediaType,
+    #[error("the upload is at another offset; HEAD tells which")]
+    Offset,
+    #[error("another request adds to this upload")]
+    Locked,
+    #[error("the bytes don't have the announced checksum")]
+    Checksum,
     #[error("the address or id has an account")]
     Taken,
     #[error("the ticket was used with other bytes, or expired")]
@@ -89,7 +95,7 @@ pub(crate) enum ApiError {
 
 impl ApiError {
     /// The one table of statuses and codes.
-    const fn table(&self) -> (StatusCode, &'static str) {
+    fn table(&self) -> (StatusCode, &'static str) {
         match self {
             Self::BadRequest(_) | Self::Json { .. } | Self::Disconnected => {
                 (StatusCode::BAD_REQUEST, code::BAD_REQUEST)
@@ -104,9 +110,13 @@ impl ApiError {
                 (StatusCode::FORBIDDEN, code::REGISTRATION_REFUSED)
             }
             Self::NotFound => (StatusCode::NOT_FOUND, code::NOT_FOUND),
-            Self::MethodNotAllowed { .. } | Self::ResumingUnsupported => {
+            Self::MethodNotAllowed { .. } => {
                 (StatusCode::METHOD_NOT_ALLOWED, code::METHOD_NOT_ALLOWED)
             }
+            Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, code::BAD_REQUEST),
+            Self::Offset => (StatusCode::CONFLICT, code::OFFSET),
+            Self::Locked => (StatusCode::LOCKED, code::LOCKED),
+            Self::Checksum => (checksum_mismatch(), code::CHECKSUM),
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, code::BAD_REQUEST),
             Self::Taken => (StatusCode::CONFLICT, code::TAKEN),
             Self::TicketRefused => (StatusCode::CONFLICT, code::TICKET_REFUSED),
@@ -134,7 +144,7 @@ impl ApiError {
     }
 
     /// The status that answers it.
-    pub(crate) const fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         self.table().0
     }
 
@@ -157,9 +167,6 @@ impl ApiError {
             Self::MethodNotAllowed { allow } => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
-            Self::ResumingUnsupported => {
-                headers.insert(ALLOW, HeaderValue::from_static("OPTIONS"));
-            }
             Self::TooMany { retry_after_s }
             | Self::UndoOpen { retry_after_s }
             | Self::ResetBarred { retry_after_s: Some(retry_after_s) } => {
@@ -180,6 +187,11 @@ impl ApiError {
     }
 }
 
+/// tus's own status, which RFC 9110 does not know.
+fn checksum_mismatch() -> StatusCode {
+    StatusCode::from_u16(460).expect("three digits")
+}
+
 // The message of `ProtocolUnsupported` names the version in words.
 const _: () = assert!(limits::PROTOCOL == 1);
 
@@ -198,6 +210,7 @@ impl From<StoreError> for ApiError {
             StoreError::SessionEnded => Self::Unauthenticated,
             StoreError::Stale => Self::Stale,
             StoreError::Conflict => Self::Conflict,
+            StoreError::Offset => Self::Offset,
             StoreError::Gone => Self::Gone,
             StoreError::Invalid(why) => Self::BadRequest(why),
             StoreError::Quota => Self::Quota,

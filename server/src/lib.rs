@@ -26,6 +26,7 @@ mod state;
 pub mod store;
 #[cfg(test)]
 mod tests;
+mod uploading;
 
 pub use serve::serve;
 pub use state::{Clock, Server};

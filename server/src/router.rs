@@ -13,13 +13,13 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use keybackup_protocol::routes::{H_EPOCH, H_KEYRING, H_PROTOCOL};
-use keybackup_protocol::{DeviceId, EpochId, PersonaId, SessionId, limits};
+use keybackup_protocol::{DeviceId, EpochId, PersonaId, SessionId, UploadId, limits};
 
 use crate::auth::session;
 use crate::error::ApiError;
 use crate::handlers::{
     account, account_email, accounts, blob, codes, commit, devices, epochs, keyring, labels, login,
-    password, personas, purge, recovery, reset, reset_page, sessions, status, uploads,
+    password, personas, purge, recovery, reset, reset_page, sessions, status, tus, uploads,
 };
 use crate::http::answer::{Answer, Tracked};
 use crate::http::body::RequestBody;
@@ -64,7 +64,7 @@ enum Route {
     Labels(PersonaId),
     Purge(PersonaId),
     Uploads,
-    Upload,
+    Upload(UploadId),
     Devices,
     Device(DeviceId),
 }
@@ -108,7 +108,7 @@ impl Route {
             ("personas", [Some(id), Some("labels")]) => Self::Labels(id.parse().ok()?),
             ("personas", [Some(id), Some("purge")]) => Self::Purge(id.parse().ok()?),
             ("uploads", [None, _]) => Self::Uploads,
-            ("uploads", [Some(id), None]) if !id.is_empty() => Self::Upload,
+            ("uploads", [Some(id), None]) => Self::Upload(id.parse().ok()?),
             ("devices", [None, _]) => Self::Devices,
             ("devices", [Some(id), None]) => Self::Device(id.parse().ok()?),
             _ => return None,
@@ -149,7 +149,7 @@ impl Route {
             Self::Labels(_) => ("/personas/<id>/labels", "GET, HEAD, OPTIONS"),
             Self::Purge(_) => ("/personas/<id>/purge", "POST, OPTIONS"),
             Self::Uploads => ("/uploads", "POST, OPTIONS"),
-            Self::Upload => ("/uploads/<id>", "OPTIONS"),
+            Self::Upload(_) => ("/uploads/<id>", "HEAD, PATCH, DELETE, OPTIONS"),
             Self::Devices => ("/devices", "GET, HEAD, OPTIONS"),
             Self::Device(_) => ("/devices/<id>", "PUT, OPTIONS"),
         }
@@ -286,6 +286,9 @@ pub(crate) async fn answer(
         }
         .unwrap_or_else(ApiError::into_answer),
     };
+    if matches!(route, Some(Route::Uploads | Route::Upload(_))) {
+        answer.headers.insert(tus::H_RESUMABLE, tus::VERSION);
+    }
     if let Some(session) = call.session.get() {
         tell_session(session, &mut answer.headers);
     }
@@ -305,12 +308,17 @@ async fn dispatch(
 ) -> Result<Answer, ApiError> {
     let route = route.ok_or(ApiError::NotFound)?;
     let allow = route.describe().1;
-    let method = &call.parts.method;
-    if method != Method::OPTIONS && !route.speaks_any_protocol(method) {
+    let method = match route {
+        // tus: who can't send a method may name it.
+        Route::Upload(_) => tus::method(call.headers()).unwrap_or(call.parts.method.clone()),
+        _ => call.parts.method.clone(),
+    };
+    let is_head = method == Method::HEAD;
+    if method != Method::OPTIONS && !route.speaks_any_protocol(&method) {
         check_protocol(call.headers())?;
     }
     // hyper sends no body in answer to HEAD.
-    let method = if method == Method::HEAD { &Method::GET } else { method };
+    let method = if is_head { &Method::GET } else { &method };
     if !route.has_parameter(method) {
         call.refuse_query()?;
     }
@@ -343,9 +351,7 @@ async fn dispatch(
         (&Method::POST, Route::AccountsConfirm) => codes::confirm(call, body).await,
         (&Method::PUT, Route::Reset) => codes::reset(call, body).await,
         // A HEAD, such as what looks whether a link works sends, asks for nothing.
-        (&Method::GET, Route::ResetByPath) if call.parts.method == Method::GET => {
-            codes::reset_by_path(call).await
-        }
+        (&Method::GET, Route::ResetByPath) if !is_head => codes::reset_by_path(call).await,
         (&Method::GET, Route::ResetPage) => Ok(reset_page::show(call)),
         (&Method::GET, Route::Keyring) => keyring::newest(call).await,
         (&Method::GET, Route::Personas) => personas::list(call).await,
@@ -354,9 +360,10 @@ async fn dispatch(
         (&Method::DELETE, Route::Persona(id)) => personas::trash(call, id).await,
         (&Method::GET, Route::Labels(id)) => labels::list(call, id).await,
         (&Method::POST, Route::Uploads) => uploads::create(call, body).await,
-        (&Method::OPTIONS, Route::Uploads) => Ok(uploads::discover(call)),
-        (&Method::OPTIONS, Route::Upload) => Ok(options(allow)),
-        (_, Route::Upload) => Err(ApiError::ResumingUnsupported),
+        (&Method::GET, Route::Upload(id)) if is_head => uploads::look(call, id).await,
+        (&Method::PATCH, Route::Upload(id)) => uploads::go_on(call, id, body).await,
+        (&Method::DELETE, Route::Upload(id)) => uploads::end(call, id).await,
+        (&Method::OPTIONS, Route::Uploads | Route::Upload(_)) => Ok(uploads::discover(call, allow)),
         (&Method::GET, Route::Devices) => devices::list(call).await,
         (&Method::PUT, Route::Device(id)) => devices::put(call, id, body).await,
         (&Method::OPTIONS, _) => Ok(options(allow)),

@@ -88,6 +88,8 @@ pub async fn serve(listener: TcpListener, server: Arc<Server>, shutdown: impl Fu
         tracing::warn!(connections = connections.len(), "cutting what did not finish in time");
         connections.shutdown().await;
     }
+    // What came of uploads that were cut is being kept.
+    server.uploading.settled().await;
 }
 
 async fn connection(

@@ -13,6 +13,7 @@ use crate::http::room::AnswerMemory;
 use crate::keyfile::ServerKey;
 use crate::mail::{Transport, TransportError};
 use crate::store::Store;
+use crate::uploading::Uploading;
 
 /// Memory that small and large bodies may take together, of who has not logged in.
 const STRANGERS_MEMORY_KIB: (u32, u32) = (8 * 1024, 16 * 1024);
@@ -42,6 +43,8 @@ pub struct Server {
     pub(crate) members_memory: Arc<Memory>,
     /// Memory of bodies that are written to files, in KiB.
     pub(crate) uploads: Pool,
+    /// Uploads that are being added to.
+    pub(crate) uploading: Uploading,
     /// Memory of JSON answers.
     pub(crate) answers: AnswerMemory,
     /// Answers that are read from files.
@@ -65,6 +68,7 @@ impl Server {
             strangers_memory: memory(STRANGERS_MEMORY_KIB),
             members_memory: memory(MEMBERS_MEMORY_KIB),
             uploads: Pool::new(UPLOADS_KIB.0, UPLOADS_KIB.1),
+            uploading: Uploading::default(),
             answers: AnswerMemory::new(ANSWERS_KIB.0, ANSWERS_KIB.1),
             downloads: Pool::new(DOWNLOADS.0, DOWNLOADS.1),
             dummy: DummyRecord::generate(),
@@ -99,6 +103,11 @@ impl Server {
     /// Completes when there is mail to send, also when it was told before.
     pub(crate) async fn mail_comes(&self) {
         self.mail.notified().await;
+    }
+
+    /// Its clock, for what outlives a request.
+    pub(crate) fn clock(&self) -> Clock {
+        Arc::clone(&self.clock)
     }
 
     /// Now, in unix seconds.

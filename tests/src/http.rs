@@ -77,6 +77,11 @@ impl Request {
         self.method == "POST" && self.path().starts_with("/personas/")
     }
 
+    /// Whether it brings bytes of an upload.
+    pub fn is_upload_body(&self) -> bool {
+        self.method == "PATCH" && self.path().starts_with("/uploads/")
+    }
+
     /// Whether it asks for a blob.
     pub fn is_blob(&self) -> bool {
         self.method == "GET"
@@ -92,6 +97,14 @@ impl Request {
 
     /// Sends the head, and the first `count` bytes of the body.
     pub fn begin(&self, address: &str, count: usize) -> io::Result<TcpStream> {
+        let mut stream = self.begin_head(address, self.body.len() as u64)?;
+        // A server may refuse, answer and close before it has read all of a body.
+        let _ = stream.write_all(&self.body[..count]);
+        Ok(stream)
+    }
+
+    /// Sends the head, for a body of so many bytes.
+    pub fn begin_head(&self, address: &str, length: u64) -> io::Result<TcpStream> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(crate::PATIENCE))?;
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
@@ -101,12 +114,10 @@ impl Request {
             put(&mut head, format_args!("{name}: {value}\r\n"));
         }
         put(&mut head, format_args!("host: {address}\r\nconnection: close\r\n"));
-        if !self.body.is_empty() || self.method != "GET" {
-            put(&mut head, format_args!("content-length: {}\r\n", self.body.len()));
+        if length > 0 || self.method != "GET" {
+            put(&mut head, format_args!("content-length: {length}\r\n"));
         }
         stream.write_all(format!("{head}\r\n").as_bytes())?;
-        // A server may refuse, answer and close before it has read all of a body.
-        let _ = stream.write_all(&self.body[..count]);
         Ok(stream)
     }
 

@@ -1,10 +1,10 @@
 //! A server between a client and its server that can answer anything, hold an answer back, or
 //! hang up. Honest until told otherwise.
 
-use std::io::{BufReader, Read as _, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -32,6 +32,17 @@ pub type Hook = dyn Fn(&Request, &Upstream) -> Reply + Send + Sync;
 /// kept until the client goes.
 pub type EarlyHook = dyn Fn(&Request) -> Option<Vec<u8>> + Send + Sync;
 
+/// Decides by a request's head whether the connection breaks, and after how many bytes of its body.
+pub type Break = dyn Fn(&Request) -> Option<u64> + Send + Sync;
+
+/// A link that breaks.
+struct Link {
+    breaks: Box<Break>,
+    before: Box<dyn Fn() + Send + Sync>,
+    /// Bytes that came before it broke, of all connections.
+    passed: u64,
+}
+
 /// The way to the real server.
 #[derive(Debug, Clone)]
 pub struct Upstream(String);
@@ -54,6 +65,7 @@ pub struct Middleman {
     pub url: String,
     hook: Arc<Mutex<Arc<Hook>>>,
     early: Arc<Mutex<Arc<EarlyHook>>>,
+    link: Arc<Mutex<Link>>,
     seen: Arc<Mutex<Vec<Request>>>,
     stalled: Receiver<()>,
 }
@@ -66,6 +78,9 @@ impl Middleman {
         let upstream = Upstream(url.strip_prefix("http://").expect("a plain URL").to_owned());
         let hook = Arc::new(Mutex::new(honest()));
         let early: Arc<Mutex<Arc<EarlyHook>>> = Arc::new(Mutex::new(Arc::new(|_: &Request| None)));
+        let link = Link { breaks: Box::new(|_| None), before: Box::new(|| {}), passed: 0 };
+        let link = Arc::new(Mutex::new(link));
+        let links = Arc::clone(&link);
         let seen = Arc::<Mutex<Vec<Request>>>::default();
         let (tell, stalled) = channel();
         let (hooks, earlies, log) = (Arc::clone(&hook), Arc::clone(&early), Arc::clone(&seen));
@@ -75,10 +90,13 @@ impl Middleman {
                 let early =
                     Arc::clone(&earlies.lock().expect("hooks are not called while this is held"));
                 let (upstream, tell) = (upstream.clone(), tell.clone());
-                thread::spawn(move || serve(stream, &upstream, &*early, &hooks, &log, &tell));
+                let link = Arc::clone(&links);
+                thread::spawn(move || {
+                    serve(stream, &upstream, &*early, &link, &hooks, &log, &tell);
+                });
             }
         });
-        Self { url: format!("http://{address}"), hook, early, seen, stalled }
+        Self { url: format!("http://{address}"), hook, early, link, seen, stalled }
     }
 
     /// From now on `hook` answers.
@@ -89,6 +107,26 @@ impl Middleman {
     /// From now on `hook` may answer before a body is read.
     pub fn set_early(&self, hook: impl Fn(&Request) -> Option<Vec<u8>> + Send + Sync + 'static) {
         *self.early.lock().expect("hooks are not called while this is held") = Arc::new(hook);
+    }
+
+    /// From now on connections break where `breaks` says so, in both directions, when that much of
+    /// a request's body has been passed on.
+    pub fn break_off(&self, breaks: impl Fn(&Request) -> Option<u64> + Send + Sync + 'static) {
+        self.link().breaks = Box::new(breaks);
+    }
+
+    /// From now on this happens before a connection breaks.
+    pub fn before_break(&self, before: impl Fn() + Send + Sync + 'static) {
+        self.link().before = Box::new(before);
+    }
+
+    /// Bytes of bodies that were passed on over connections that then broke.
+    pub fn passed(&self) -> u64 {
+        self.link().passed
+    }
+
+    fn link(&self) -> MutexGuard<'_, Link> {
+        self.link.lock().expect("nobody panics while it holds this")
     }
 
     /// From now on `lie` may alter what the real server answers.
@@ -129,6 +167,7 @@ fn serve(
     mut stream: TcpStream,
     upstream: &Upstream,
     early: &EarlyHook,
+    link: &Mutex<Link>,
     hook: &Mutex<Arc<Hook>>,
     seen: &Mutex<Vec<Request>>,
     tell: &Sender<()>,
@@ -139,6 +178,11 @@ fn serve(
     if let Some(bytes) = early(&request) {
         let _ = stream.write_all(&bytes);
         return until_gone(&stream);
+    }
+    if let Some(count) = break_after(link, &request) {
+        let _ = break_midway(&mut reader, upstream, link, &request, count);
+        let _ = stream.shutdown(Shutdown::Both);
+        return;
     }
     if request.read_rest(&mut reader).is_err() {
         return;
@@ -163,6 +207,28 @@ fn serve(
         }),
     };
     let _ = stream.shutdown(Shutdown::Both);
+}
+
+fn break_after(link: &Mutex<Link>, request: &Request) -> Option<u64> {
+    (link.lock().expect("nobody panics while it holds this").breaks)(request)
+}
+
+/// Passes on so many bytes of a body, and ends the way to the server behind them.
+fn break_midway(
+    reader: &mut impl BufRead,
+    upstream: &Upstream,
+    link: &Mutex<Link>,
+    request: &Request,
+    count: u64,
+) -> io::Result<()> {
+    let length = request.headers.iter().find(|(name, _)| name == "content-length");
+    let length = length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+    let mut server = request.begin_head(&upstream.0, length)?;
+    let passed = io::copy(&mut reader.take(count.min(length)), &mut server)?;
+    let mut link = link.lock().expect("nobody panics while it holds this");
+    link.passed += passed;
+    (link.before)();
+    server.shutdown(Shutdown::Write)
 }
 
 /// Waits until the client has closed its side, and reads nothing of what it still sends.

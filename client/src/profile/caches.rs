@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use keybackup_protocol::PersonaId;
+use keybackup_protocol::{PersonaId, UploadId};
 use serde::{Deserialize, Serialize};
 
 use super::{LockedProfile, ProfileError, durable};
@@ -56,6 +56,15 @@ impl LockedProfile {
         all.truncate(SENT_KEPT);
         let Ok(bytes) = serde_json::to_vec(&all) else { return Ok(()) };
         save_cache(self.path("sent.json"), &bytes)
+    }
+
+    /// Notes which upload is under way, or that none is.
+    pub fn save_upload(&self, upload: Option<&UploadId>) -> Result<(), ProfileError> {
+        let path = self.path("upload");
+        match upload {
+            Some(upload) => save_cache(path, upload.to_string().as_bytes()),
+            None => durable::remove(&path).map_err(|source| ProfileError::writing(path, source)),
+        }
     }
 
     /// Keeps a listing in place of the last one. An `ETag` with a line feed in it is not kept.

@@ -9,6 +9,7 @@
 //! | `state.sealed.orphan` | the same of an earlier device, whose record is gone |
 //! | `snapshot` | the last listing and its `ETag` |
 //! | `sent.json` | which labels were sent last |
+//! | `upload` | the id of an upload that is under way |
 //! | `cache/<persona>.sealed` | stat caches, sealed |
 //! | `login.json` | token and root key, where no keyring keeps them |
 //! | `lock` | locked by the one process that may write |
@@ -23,7 +24,7 @@ use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use keybackup_protocol::{EpochId, PersonaId};
+use keybackup_protocol::{EpochId, PersonaId, UploadId};
 
 use crate::config::ProfileName;
 
@@ -95,6 +96,11 @@ impl Profile {
     pub fn sent(&self) -> Vec<Sent> {
         let bytes = std::fs::read(self.path("sent.json")).unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// The upload that was under way last, if it was not finished.
+    pub fn upload(&self) -> Option<UploadId> {
+        std::fs::read_to_string(self.path("upload")).ok()?.parse().ok()
     }
 
     /// The sealed stat cache of a persona, if one is there.

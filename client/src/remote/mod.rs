@@ -1,10 +1,11 @@
-//! The only file that speaks the API: one method an endpoint. What comes back is parsed,
+//! The only module that speaks the API: one method an endpoint. What comes back is parsed,
 //! bounded, and **not yet trusted**; the layers above authenticate it.
 
 mod error;
+mod uploads;
 mod wire;
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use bytes::Bytes;
 use keybackup_protocol::api::{
@@ -13,9 +14,9 @@ use keybackup_protocol::api::{
     Devices, Done, Ended, EpochOpen, Epochs, KeyringAnswer, Labels, Listing, LoggedIn, LoginFinish,
     LoginStart, LoginStarted, OpenedEpoch, PasswordChange, Purge, RecoveryRotation, Registered,
     RegistrationFinish, RegistrationStart, RegistrationStarted, ResetDone, ResetFinish, ResetStart,
-    ResetStarted, Sessions, Status, Undo, Undone, Unlock, Uploaded,
+    ResetStarted, Sessions, Status, Undo, Undone, Unlock,
 };
-use keybackup_protocol::{B64, EpochId, PersonaId, SessionId, UploadId, limits, put_lp, routes};
+use keybackup_protocol::{B64, EpochId, PersonaId, SessionId, limits, put_lp, routes};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
@@ -302,24 +303,6 @@ impl Remote {
         };
         let response = self.wire.send(request, Body::Memory(Bytes::from(body)), progress)?;
         self.wire.json(response, limits::MAX_JSON_BYTES)
-    }
-
-    /// `POST /uploads`: `length` bytes of ciphertext, as a whole.
-    pub fn upload(
-        &self,
-        reader: &mut (dyn Read + Send),
-        length: u64,
-        progress: Progress<'_>,
-    ) -> Result<UploadId, RemoteError> {
-        let request = self
-            .wire
-            .request(Method::POST, routes::UPLOADS, self.token.as_ref())
-            .header("tus-resumable", "1.0.0")
-            .header("upload-length", length)
-            .header(CONTENT_TYPE, "application/offset+octet-stream");
-        let response = self.wire.send(request, Body::Stream { reader, length }, progress)?;
-        let uploaded: Uploaded = self.wire.json(response, limits::MAX_JSON_BYTES)?;
-        Ok(uploaded.upload)
     }
 
     /// `GET /personas/<id>?version=N`: all of a blob that must have `length` bytes.

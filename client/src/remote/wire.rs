@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use keybackup_protocol::api::ErrorAnswer;
+use keybackup_protocol::api::{ErrorAnswer, code};
 use keybackup_protocol::routes::{H_EPOCH, H_PROTOCOL};
 use keybackup_protocol::{EpochId, limits};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
@@ -133,6 +133,30 @@ impl Wire {
             return Ok(response);
         }
         Err(self.refusal(response))
+    }
+
+    /// Sends a `HEAD`, whose errors have no body that tells more.
+    pub(super) fn head(&self, request: RequestBuilder) -> Result<Response, RemoteError> {
+        let response = self.wait(request.send(), &AtomicU64::new(0), || {})?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let (slug, message) = match status.as_u16() {
+            401 => (code::UNAUTHENTICATED, "log in first"),
+            409 => (code::STALE, "the epoch is no longer current"),
+            410 => (code::GONE, "it is no longer there"),
+            423 => (code::LOCKED, "another request uses it"),
+            503 => (code::UNAVAILABLE, "the server is busy"),
+            500 | 502 | 504 => ("http", "the server, or something on the way, failed"),
+            _ => return Err(self.odd("its answer is not what the API says")),
+        };
+        Err(RemoteError::Refused {
+            status: status.as_u16(),
+            code: slug.to_owned(),
+            message: message.to_owned(),
+            retry_after_s: retry_after_s(&response),
+        })
     }
 
     /// Sends a body that is in memory, in pieces, so that a slow network shows as movement.
@@ -294,10 +318,7 @@ impl Wire {
         if status.is_redirection() {
             return self.odd("it redirects, and redirects are never followed");
         }
-        let retry_after_s = response
-            .headers()
-            .get(reqwest::header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let retry_after_s = retry_after_s(&response);
         match self.json::<ErrorAnswer>(response, 64 * 1024) {
             Ok(ErrorAnswer { error }) => RemoteError::Refused {
                 status: status.as_u16(),
@@ -329,6 +350,11 @@ impl Wire {
             RemoteError::Broken { server, source }
         }
     }
+}
+
+fn retry_after_s(response: &Response) -> Option<u64> {
+    let value = response.headers().get(reqwest::header::RETRY_AFTER);
+    value.and_then(|value| value.to_str().ok()?.trim().parse().ok())
 }
 
 fn setup(

@@ -51,7 +51,9 @@ impl Vault {
         notes.note_sent(persona, sealed.hash);
         let blob_head = match &mut blob {
             None => None,
-            Some((sealed_blob, spool)) => Some(self.offer_blob(sealed_blob, spool, progress)?),
+            Some((sealed_blob, spool)) => {
+                Some(self.offer_blob(sealed_blob, spool, notes, progress)?)
+            }
         };
         let inline = match (&blob_head, &blob) {
             (Some(CommitBlob { upload: None, .. }), Some((_, spool))) => spool.in_memory(),
@@ -67,6 +69,7 @@ impl Vault {
             removed: label.removed,
             index: None,
         };
+        let uploaded = head.blob.as_ref().is_some_and(|blob| blob.upload.is_some());
         for _ in 0..MAX_TRIES {
             let mut index = opened.index.clone();
             index.put(persona, &label, sealed.hash)?;
@@ -79,6 +82,9 @@ impl Vault {
             let doubt = match answer {
                 Ok(Committed { version, .. }) if version == label.version => {
                     let hash = sealed_index.hash;
+                    if uploaded {
+                        notes.note_upload(None);
+                    }
                     self.state.committed(persona, version, sealed.hash, counter, hash, now);
                     return Ok(Landed { version });
                 }
@@ -117,13 +123,20 @@ impl Vault {
         &self,
         sealed: &SealedBlob,
         spool: &mut Spool,
+        notes: &mut dyn Notes,
         progress: Progress<'_>,
     ) -> Result<CommitBlob, VaultError> {
         let upload = if spool.in_memory().is_some() {
             None
         } else {
-            std::io::Seek::rewind(spool)?;
-            Some(self.remote.upload(spool, sealed.blob_bytes, progress)?)
+            if let Some(left) = notes.upload() {
+                // One that was not finished holds room. Where it can't be ended, its time ends it.
+                let _ = self.remote.end_upload(&left);
+            }
+            let upload = self.remote.create_upload(sealed.blob_bytes)?;
+            notes.note_upload(Some(upload));
+            self.remote.send_upload(&upload, spool, sealed.blob_bytes, progress)?;
+            Some(upload)
         };
         Ok(CommitBlob { bytes: sealed.blob_bytes, blake3: B64(sealed.blake3.to_vec()), upload })
     }

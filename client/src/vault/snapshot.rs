@@ -1,7 +1,7 @@
 //! One look at the account: fetch the listing, open it, check it against what was seen.
 
-use keybackup_protocol::PersonaId;
 use keybackup_protocol::api::Listing;
+use keybackup_protocol::{PersonaId, UploadId};
 
 use super::{Vault, VaultError};
 use crate::marks::{self, Contradiction, Opened};
@@ -21,6 +21,10 @@ pub trait Notes {
     /// A label is about to be sent: should the process die before the answer, this tells the next
     /// one that what stands is its own.
     fn note_sent(&mut self, persona: PersonaId, label: Digest);
+    /// The upload that was begun last, unless it was committed: it counts against the quota.
+    fn upload(&self) -> Option<UploadId>;
+    /// Replaces it.
+    fn note_upload(&mut self, upload: Option<UploadId>);
 }
 
 /// The `ETag` and bytes of a new listing.

@@ -52,6 +52,12 @@ pub mod code {
     pub const UNDO_OPEN: &str = "undo_open";
     /// 409: the request names an epoch or keyring version that is no longer current.
     pub const STALE: &str = "stale";
+    /// 409: the upload is at another offset than the request goes on from.
+    pub const OFFSET: &str = "offset";
+    /// 423: another request adds to the upload.
+    pub const LOCKED: &str = "locked";
+    /// 460: the bytes don't have the announced checksum.
+    pub const CHECKSUM: &str = "checksum";
     /// 410: the persona or version is absent, as the old service said it.
     pub const GONE: &str = "gone";
     /// 412: version or index moved since the client looked.

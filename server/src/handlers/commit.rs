@@ -12,6 +12,7 @@ use keybackup_protocol::limits::{
 };
 
 use super::receive::{self, to_the_end};
+use super::uploads;
 use crate::error::ApiError;
 use crate::http::answer::Answer;
 use crate::http::body::{RequestBody, parse_json};
@@ -45,6 +46,9 @@ pub(crate) async fn commit(
         }
         _ => None,
     };
+    if let Some(upload) = head.blob.as_ref().and_then(|blob| blob.upload) {
+        uploads::hash(call, session.account, upload).await?;
+    }
     let mut commit = Commit {
         session: session.id,
         account: session.account,

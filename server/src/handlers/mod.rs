@@ -4,6 +4,7 @@
 pub(crate) mod account;
 pub(crate) mod account_email;
 pub(crate) mod accounts;
+mod append;
 pub(crate) mod blob;
 pub(crate) mod codes;
 pub(crate) mod commit;
@@ -21,6 +22,7 @@ pub(crate) mod reset;
 pub(crate) mod reset_page;
 pub(crate) mod sessions;
 pub(crate) mod status;
+pub(crate) mod tus;
 pub(crate) mod uploads;
 
 use keybackup_protocol::{Address, AddressError};

@@ -24,7 +24,6 @@ pub(crate) enum Received {
 /// Bytes that have come into a part, and are not durable yet.
 pub(crate) struct ReceivedPart {
     writer: Box<dyn PartWriter>,
-    blake3: blake3::Hash,
     /// What the writer takes until it is done.
     _memory: Option<Permit>,
 }
@@ -40,11 +39,6 @@ impl Received {
 }
 
 impl ReceivedPart {
-    /// Hash of the bytes.
-    pub(crate) const fn blake3(&self) -> [u8; 32] {
-        *self.blake3.as_bytes()
-    }
-
     /// Makes it durable under its name.
     pub(crate) async fn finish(self) -> Result<Part, StoreError> {
         self.writer.finish().await
@@ -74,26 +68,23 @@ pub(crate) async fn blob(
         check(&blake3::hash(&blob), blake3)?;
         Ok(Received::Row(blob))
     } else {
-        Ok(Received::Part(part(server, account, body, bytes, Some(blake3)).await?))
+        Ok(Received::Part(part(server, account, body, bytes, blake3).await?))
     }
 }
 
 /// Receives the `bytes` that are left of the body into a part.
-pub(crate) async fn part(
+async fn part(
     server: &Server,
     account: AccountId,
     body: &mut RequestBody,
     bytes: u64,
-    expected: Option<&[u8]>,
+    expected: &[u8],
 ) -> Result<ReceivedPart, ApiError> {
     let mut writer = server.store.begin_part(account, bytes).await?;
     let received = stream(server, account, &mut *writer, body, bytes).await;
-    let checked = received.and_then(|(hash, memory)| match expected {
-        Some(expected) => check(&hash, expected).map(|()| (hash, memory)),
-        None => Ok((hash, memory)),
-    });
+    let checked = received.and_then(|(hash, memory)| check(&hash, expected).map(|()| memory));
     match checked {
-        Ok((blake3, memory)) => Ok(ReceivedPart { writer, blake3, _memory: memory }),
+        Ok(memory) => Ok(ReceivedPart { writer, _memory: memory }),
         Err(error) => {
             writer.abort().await;
             Err(error)
@@ -125,7 +116,7 @@ async fn stream(
 }
 
 /// KiB of memory that writing a part takes.
-fn memory_kib(bytes: u64) -> u32 {
+pub(super) fn memory_kib(bytes: u64) -> u32 {
     let kib = bytes.min(PART_MEMORY_BYTES as u64).div_ceil(1024);
     u32::try_from(kib).unwrap_or(u32::MAX)
 }
@@ -151,8 +142,9 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
-    use crate::handlers::uploads;
-    use crate::store::{DataDir, NewUpload, SqlStore, Store, StoreLimits, mark_beginning};
+    use crate::store::{
+        Addition, DataDir, NewUpload, SqlStore, Store, StoreLimits, mark_beginning,
+    };
 
     /// A writer that stands still when the part has its name.
     struct Slow {
@@ -165,6 +157,14 @@ mod tests {
     impl PartWriter for Slow {
         async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
             self.writer.write(bytes).await
+        }
+
+        async fn flush(&mut self) -> Result<(), StoreError> {
+            self.writer.flush().await
+        }
+
+        async fn keep(self: Box<Self>) -> Result<Part, StoreError> {
+            self.finish().await
         }
 
         async fn finish(self: Box<Self>) -> Result<Part, StoreError> {
@@ -208,19 +208,18 @@ mod tests {
         writer.write(Bytes::from(vec![1; 500_000])).await.expect("writes");
         let (whole, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let slow = Slow { writer, whole: Arc::clone(&whole), go_on: Arc::clone(&go_on) };
-        let blake3 = blake3::hash(b"whatever");
-        let received = ReceivedPart { writer: Box::new(slow), blake3, _memory: None };
+        let received = ReceivedPart { writer: Box::new(slow), _memory: None };
         let id = UploadId::from_bytes([1; 16]);
-        let upload = move |part| NewUpload {
-            session,
-            account,
-            id,
-            part,
-            blake3: blake3.into(),
-            now,
-            expires_at: now + 100,
-        };
-        let request = uploads::keep(Arc::new(store.clone()), received, upload);
+        let (announced_bytes, expires_at) = (None, now + 100);
+        let new = NewUpload { session, account, id, announced_bytes, now, expires_at };
+        store.create_upload(new).await.expect("begins");
+        let kept = store.clone();
+        let request = to_the_end(async move {
+            let part = received.finish().await?;
+            let (offset, blake3) = (0, None);
+            let more = Addition { session, account, id, offset, part, blake3, now, expires_at };
+            kept.append(more).await
+        });
         tokio::select! {
             _ = request => panic!("it stands still"),
             () = whole.notified() => {} // and the request is dropped

@@ -1,130 +1,158 @@
-//! `POST /uploads`: bytes that a later commit names. tus 1.0.0 with creation-with-upload, the
-//! whole in one request; resuming comes later.
+//! `/uploads`: bytes that a later commit names, by tus 1.0.0. They may come in one request or in
+//! many, each going on where the last durable byte of the one before is.
 
-use std::sync::Arc;
-
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
-use http::{HeaderMap, StatusCode};
-use keybackup_protocol::UploadId;
+use http::StatusCode;
+use http::header::{ALLOW, HeaderName, HeaderValue, LOCATION};
 use keybackup_protocol::api::Uploaded;
 use keybackup_protocol::routes::UPLOADS;
+use keybackup_protocol::{AccountId, UploadId};
 
-use super::random_id;
-use super::receive::{self, ReceivedPart, to_the_end};
+use super::append::{self, OnCut, To};
+use super::tus::{self, Checksum};
+use super::{random_id, receive};
 use crate::error::ApiError;
 use crate::http::answer::Answer;
 use crate::http::body::RequestBody;
+use crate::http::peer::Owner;
 use crate::router::Call;
-use crate::store::{NewUpload, Part, Store};
+use crate::store::{NewUpload, StoreError, Upload};
 
-const TUS_VERSION: HeaderValue = HeaderValue::from_static("1.0.0");
-const H_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
-const H_LENGTH: &str = "upload-length";
-const H_DEFER: &str = "upload-defer-length";
-
-/// Takes an upload whole.
+/// Begins an upload, with what the request has of it.
 pub(crate) async fn create(call: &Call<'_>, body: &mut RequestBody) -> Result<Answer, ApiError> {
-    if call.headers().get(H_RESUMABLE) != Some(&TUS_VERSION) {
-        return Err(ApiError::TusUnsupported);
-    }
+    tus::check_version(call.headers())?;
     let session = call.current_session().await?;
-    let bytes = announced(call.headers())?;
-    if bytes > call.server.settings.blob_bytes {
+    let announced_bytes = tus::announced(call.headers())?;
+    let checksum = Checksum::announced(call.headers())?;
+    if body.length() > 0 {
+        tus::check_media(call.headers())?;
+    }
+    let most_bytes = call.server.settings.blob_bytes;
+    if announced_bytes.is_some_and(|bytes| bytes > most_bytes)
+        || body.length() > announced_bytes.unwrap_or(most_bytes)
+    {
         return Err(ApiError::TooLarge);
     }
-    if body.length() != bytes {
-        return Err(ApiError::BadRequest("an upload comes whole, in the request that creates it"));
-    }
-    let received = receive::part(call.server, session.account, body, bytes, None).await?;
     let id = UploadId::from_bytes(random_id());
-    // Counted from the end of the upload, which may have taken hours.
-    let now = call.server.now();
-    let expires_at = now.saturating_add(call.server.settings.upload_ttl_s);
-    let (session, account, blake3) = (session.id, session.account, received.blake3());
-    let upload = move |part| NewUpload { session, account, id, part, blake3, now, expires_at };
-    keep(Arc::clone(&call.server.store), received, upload).await?;
+    let claim = call.server.uploading.claim(id)?;
+    let mut expires_at = call.now.saturating_add(call.server.settings.upload_ttl_s);
+    let (now, account) = (call.now, session.account);
+    let new = NewUpload { session: session.id, account, id, announced_bytes, now, expires_at };
+    call.server.store.create_upload(new).await?;
+    let mut offset = 0;
+    if body.length() > 0 {
+        let upload = Upload { bytes: 0, announced_bytes, expires_at };
+        // Whoever leaves without an answer has never heard of it.
+        let on_cut = OnCut::End;
+        let to = To { server: call.server, session, id, upload, claim, on_cut };
+        offset = append::body(to, body, checksum).await?;
+        expires_at = call.server.now().saturating_add(call.server.settings.upload_ttl_s);
+    }
     let location = format!("{}{UPLOADS}/{id}", call.server.settings.path_prefix);
-    let text = |text: &str| HeaderValue::from_str(text).expect("ASCII without controls");
+    let location = HeaderValue::from_str(&location).expect("ASCII without controls");
     Ok(Answer::json(StatusCode::CREATED, &Uploaded { upload: id, expires_at })
-        .with(LOCATION, text(&location))
-        .with(H_RESUMABLE, TUS_VERSION)
-        .with(HeaderName::from_static("upload-offset"), HeaderValue::from(bytes))
-        .with(HeaderName::from_static("upload-expires"), text(&http_date(expires_at))))
+        .with(LOCATION, location)
+        .with(tus::H_OFFSET, HeaderValue::from(offset))
+        .with(tus::H_EXPIRES, tus::http_date(expires_at)))
 }
 
-/// Makes what came durable, and an upload of it.
-pub(super) async fn keep(
-    store: Arc<dyn Store>,
-    received: ReceivedPart,
-    upload: impl FnOnce(Part) -> NewUpload + Send + 'static,
+/// Tells how far an upload is. Whatever adds to it is told to stop, and what came of that counts:
+/// who asks has lost that connection, and wants to go on.
+pub(crate) async fn look(call: &Call<'_>, id: UploadId) -> Result<Answer, ApiError> {
+    tus::check_version(call.headers())?;
+    let session = call.current_session().await?;
+    let (store, account) = (&call.server.store, session.account);
+    // First whether it is theirs: others' are left alone.
+    store.upload(account, id, call.now).await?;
+    let _claim = call.server.uploading.take_over(id).await?;
+    let upload = store.upload(account, id, call.now).await?;
+    let answer = Answer::empty(StatusCode::OK)
+        .with(tus::H_OFFSET, HeaderValue::from(upload.bytes))
+        .with(tus::H_EXPIRES, tus::http_date(upload.expires_at));
+    Ok(match upload.announced_bytes {
+        Some(bytes) => answer.with(tus::H_LENGTH, HeaderValue::from(bytes)),
+        None => answer.with(tus::H_DEFER, HeaderValue::from_static("1")),
+    })
+}
+
+/// Goes on with an upload.
+pub(crate) async fn go_on(
+    call: &Call<'_>,
+    id: UploadId,
+    body: &mut RequestBody,
+) -> Result<Answer, ApiError> {
+    tus::check_version(call.headers())?;
+    let session = call.current_session().await?;
+    let (server, account) = (call.server, session.account);
+    server.store.upload(account, id, call.now).await?;
+    tus::check_media(call.headers())?;
+    let offset = tus::offset(call.headers())?;
+    let checksum = Checksum::announced(call.headers())?;
+    let most_bytes = server.settings.blob_bytes;
+    let claim = server.uploading.claim(id)?;
+    if let Some(bytes) = tus::length(call.headers())? {
+        if bytes > most_bytes {
+            return Err(ApiError::TooLarge);
+        }
+        server.store.announce_upload(account, id, bytes, call.now).await?;
+    }
+    // Looked at again, now that nobody else adds to it.
+    let upload = server.store.upload(account, id, call.now).await?;
+    if upload.bytes != offset {
+        return Err(ApiError::Offset);
+    }
+    let most_bytes = upload.announced_bytes.unwrap_or(most_bytes);
+    if body.length() > most_bytes.saturating_sub(offset) {
+        return Err(ApiError::TooLarge);
+    }
+    let (mut now_has, mut expires_at) = (offset, upload.expires_at);
+    if body.length() > 0 {
+        let on_cut = if checksum.is_some() { OnCut::Drop } else { OnCut::Keep };
+        let to = To { server, session, id, upload, claim, on_cut };
+        now_has = append::body(to, body, checksum).await?;
+        expires_at = server.now().saturating_add(server.settings.upload_ttl_s);
+    }
+    Ok(Answer::empty(StatusCode::NO_CONTENT)
+        .with(tus::H_OFFSET, HeaderValue::from(now_has))
+        .with(tus::H_EXPIRES, tus::http_date(expires_at)))
+}
+
+/// Drops an upload.
+pub(crate) async fn end(call: &Call<'_>, id: UploadId) -> Result<Answer, ApiError> {
+    tus::check_version(call.headers())?;
+    let session = call.current_session().await?;
+    let (store, account) = (&call.server.store, session.account);
+    store.upload(account, id, call.now).await?;
+    let _claim = call.server.uploading.take_over(id).await?;
+    store.end_upload(session.id, account, id, call.now).await?;
+    Ok(Answer::empty(StatusCode::NO_CONTENT))
+}
+
+/// Has the hash of a whole upload made, where it is not known, for the commit that names it.
+pub(super) async fn hash(
+    call: &Call<'_>,
+    account: AccountId,
+    id: UploadId,
 ) -> Result<(), ApiError> {
-    to_the_end(async move { store.add_upload(upload(received.finish().await?)).await }).await
-}
-
-/// The length of an upload in bytes.
-fn announced(headers: &HeaderMap) -> Result<u64, ApiError> {
-    if headers.contains_key(H_DEFER) {
-        return Err(ApiError::BadRequest("Upload-Defer-Length is not supported by this server"));
+    let store = &call.server.store;
+    match store.upload(account, id, call.now).await {
+        // The commit decides: it may have been made before, and its answer lost.
+        Err(StoreError::Gone) => return Ok(()),
+        looked => drop(looked?),
     }
-    let media = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    if media != Some(b"application/offset+octet-stream") {
-        return Err(ApiError::BadRequest("an upload is application/offset+octet-stream"));
-    }
-    let digits = headers.get(H_LENGTH).and_then(|value| value.to_str().ok());
-    digits
-        .filter(|text| text.len() <= 18 && text.bytes().all(|byte| byte.is_ascii_digit()))
-        .and_then(|text| text.parse().ok())
-        .filter(|&bytes: &u64| bytes > 0)
-        .ok_or(ApiError::BadRequest("Upload-Length must be the upload's length in bytes"))
+    // One at a time: of many commits that name it each would read all of it.
+    let _claim = call.server.uploading.claim(id)?;
+    let owner = Owner::Account(account);
+    let _memory = call.server.uploads.take(owner, receive::memory_kib(u64::MAX)).await?;
+    Ok(store.hash_upload(account, id, call.now).await?)
 }
 
 /// What tus clients ask first.
-pub(crate) fn discover(call: &Call<'_>) -> Answer {
+pub(crate) fn discover(call: &Call<'_>, allow: &'static str) -> Answer {
+    let most_bytes = HeaderValue::from(call.server.settings.blob_bytes);
     Answer::empty(StatusCode::NO_CONTENT)
-        .with(H_RESUMABLE, TUS_VERSION)
-        .with(HeaderName::from_static("tus-version"), TUS_VERSION)
-        .with(
-            HeaderName::from_static("tus-extension"),
-            HeaderValue::from_static("creation,creation-with-upload,expiration"),
-        )
-        .with(
-            HeaderName::from_static("tus-max-size"),
-            HeaderValue::from(call.server.settings.blob_bytes),
-        )
-        .with(ALLOW, HeaderValue::from_static("POST, OPTIONS"))
-}
-
-/// A time as IMF-fixdate (RFC 9110 section 5.6.7).
-fn http_date(unix_s: i64) -> String {
-    let since = std::time::Duration::from_secs(u64::try_from(unix_s).unwrap_or(0));
-    httpdate::fmt_http_date(std::time::UNIX_EPOCH + since)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_are_imf_fixdates() {
-        assert_eq!(http_date(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
-    }
-
-    #[test]
-    fn an_upload_announces_its_length_and_type() {
-        let announced = |pairs: &[(&'static str, &'static str)]| {
-            let mut headers = HeaderMap::new();
-            for (name, value) in pairs {
-                headers.insert(*name, HeaderValue::from_static(value));
-            }
-            announced(&headers).ok()
-        };
-        let media = ("content-type", "application/offset+octet-stream");
-        assert_eq!(announced(&[media, ("upload-length", "5")]), Some(5));
-        assert_eq!(announced(&[media]), None);
-        assert_eq!(announced(&[("upload-length", "5")]), None);
-        assert_eq!(announced(&[media, ("upload-length", "0")]), None);
-        assert_eq!(announced(&[media, ("upload-length", "+5")]), None);
-        assert_eq!(announced(&[media, ("upload-length", "99999999999999999999")]), None);
-        assert_eq!(announced(&[media, ("upload-length", "5"), ("upload-defer-length", "1")]), None);
-    }
+        .with(HeaderName::from_static("tus-version"), tus::VERSION)
+        .with(HeaderName::from_static("tus-extension"), tus::EXTENSIONS)
+        .with(HeaderName::from_static("tus-checksum-algorithm"), tus::ALGORITHMS)
+        .with(HeaderName::from_static("tus-max-size"), most_bytes)
+        .with(ALLOW, HeaderValue::from_static(allow))
 }

@@ -10,15 +10,16 @@ use http::{Method, StatusCode};
 
 use super::answer::Answer;
 
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
     "authorization, content-type, if-match, if-none-match, if-range, keybackup-json-hash, \
      keybackup-protocol, range, \
-     tus-resumable, upload-length",
+     tus-resumable, upload-checksum, upload-defer-length, upload-length, upload-offset",
 );
 const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static(
     "accept-ranges, content-range, etag, keybackup-epoch, keybackup-keyring, keybackup-version, \
-     location, retry-after, tus-resumable, upload-expires, upload-offset",
+     location, retry-after, tus-checksum-algorithm, tus-extension, tus-max-size, tus-resumable, \
+     tus-version, upload-defer-length, upload-expires, upload-length, upload-offset",
 );
 
 /// The answer to a preflight request, if it is one and any origin is listed.

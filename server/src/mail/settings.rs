@@ -194,7 +194,7 @@ mod tests {
     fn halves_are_refused() {
         let file = || Some(PathBuf::from("file"));
         for (layer, part) in [
-            (MailLayer { mail_from: None, ..layer() }, "needs mail_from"),
+            (MailLayer { mail_from: None, ..layer() }, "needs a sender"),
             (MailLayer { mail_host: None, ..layer() }, "without mail_host"),
             (MailLayer { mail_dir: file(), ..layer() }, "two ways"),
             (MailLayer { mail_user: Some("user".to_owned()), ..layer() }, "go together"),

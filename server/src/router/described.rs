@@ -1,6 +1,6 @@
 //! All routes, for tests that must leave none out.
 
-use keybackup_protocol::{DeviceId, EpochId, PersonaId, SessionId};
+use keybackup_protocol::{DeviceId, EpochId, PersonaId, SessionId, UploadId};
 
 use super::Route;
 
@@ -39,8 +39,8 @@ pub(crate) fn described() -> Vec<(&'static str, &'static str)> {
             Route::Persona(_) => Route::Labels(PersonaId::from_bytes([0; 16])),
             Route::Labels(_) => Route::Purge(PersonaId::from_bytes([0; 16])),
             Route::Purge(_) => Route::Uploads,
-            Route::Uploads => Route::Upload,
-            Route::Upload => Route::Devices,
+            Route::Uploads => Route::Upload(UploadId::from_bytes([0; 16])),
+            Route::Upload(_) => Route::Devices,
             Route::Devices => Route::Device(DeviceId::from_bytes([0; 16])),
             Route::Device(_) => return None,
         })

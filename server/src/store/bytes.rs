@@ -28,7 +28,7 @@ use super::lost::{LOST, Lost, system_time};
 use super::part_reader::file_chunks;
 use super::part_writer::ObjectWriter;
 use super::reserve::{Reserved, file_bytes};
-use super::{OpenError, Part, StoreError};
+use super::{OpenError, Part, StoreError, StoreLimits};
 
 /// Bytes of a part's name, which is twice as many hexadecimal digits. The first digit is also
 /// the directory that it lies in.
@@ -64,6 +64,17 @@ impl Parts {
         })
     }
 
+    /// The limits less what an account has reserved for parts that no row counts.
+    pub(crate) fn limits_beside(&self, account: AccountId, limits: &StoreLimits) -> StoreLimits {
+        let reserved_bytes = self.reserved.of(account);
+        StoreLimits { quota_bytes: limits.quota_bytes.saturating_sub(reserved_bytes), ..*limits }
+    }
+
+    /// Refuses what the disk has no room for.
+    pub(crate) fn check_free(&self, bytes: u64) -> Result<(), StoreError> {
+        if self.free_bytes()? < bytes { Err(StoreError::Full) } else { Ok(()) }
+    }
+
     /// Begins a part of the announced length, if account and disk have room for it.
     pub(crate) async fn begin(
         &self,
@@ -71,12 +82,28 @@ impl Parts {
         announced_bytes: u64,
         room_bytes: u64,
     ) -> Result<ObjectWriter, StoreError> {
-        if self.free_bytes()? < announced_bytes {
-            return Err(StoreError::Full);
-        }
         let name = random_name()?;
         if !self.reserved.add(&name, account, file_bytes(announced_bytes), room_bytes) {
             return Err(StoreError::Quota);
+        }
+        self.write(name, announced_bytes).await
+    }
+
+    /// Begins a part of at most so many bytes, which a row counts already.
+    pub(crate) async fn begin_counted(
+        &self,
+        account: AccountId,
+        announced_bytes: u64,
+    ) -> Result<ObjectWriter, StoreError> {
+        let name = random_name()?;
+        self.reserved.add(&name, account, 0, u64::MAX);
+        self.write(name, announced_bytes).await
+    }
+
+    async fn write(&self, name: String, announced_bytes: u64) -> Result<ObjectWriter, StoreError> {
+        if let Err(error) = self.check_free(announced_bytes) {
+            self.reserved.remove(&name);
+            return Err(error);
         }
         match self.objects.put_multipart(&location(&name)?).await {
             Ok(upload) => {

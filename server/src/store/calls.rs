@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use keybackup_protocol::api::{
     AccountAnswer, DeviceRecord, Keyring, Labels, ListedEpoch, ListedSession, Listing, OpenedEpoch,
 };
-use keybackup_protocol::{AccountId, EpochId, PersonaId};
+use keybackup_protocol::{AccountId, EpochId, PersonaId, UploadId};
 
 use super::sql::proposal::Proposal;
 use super::sql::{
@@ -16,10 +16,10 @@ use super::sql::{
     quota, recovery, resets, retention, sessions, starts, undo, unlock, uploads,
 };
 use super::{
-    Blob, BlobSource, Commit, CommitBytes, Credential, EpochVerifier, FinishedLogin, Invite,
-    InviteTag, LoginMaterial, NewAccount, NewAttempt, NewCode, NewRegistration, NewReset,
+    Addition, Blob, BlobSource, Commit, CommitBytes, Credential, EpochVerifier, FinishedLogin,
+    Invite, InviteTag, LoginMaterial, NewAccount, NewAttempt, NewCode, NewRegistration, NewReset,
     NewUpload, OpenedReset, PartWriter, PasswordChange, PersonaPurge, RecoveryRotation, Reset,
-    Session, SqlStore, Store, StoreError, TokenHash, Undo, Unlocking, WaitingMail,
+    Session, SqlStore, Store, StoreError, TokenHash, Undo, Unlocking, Upload, WaitingMail,
 };
 
 #[async_trait::async_trait]
@@ -309,23 +309,59 @@ impl Store for SqlStore {
         Ok(Box::new(self.0.parts.begin(account, bytes, room_bytes).await?))
     }
 
-    async fn add_upload(&self, upload: NewUpload) -> Result<(), StoreError> {
-        let (limits, parts) = (self.0.limits, self.0.parts.clone());
-        let part = upload.part.name.clone();
-        self.0.parts.check_unnamed(&part)?;
-        let result = self
-            .0
-            .writer
-            .run(move |tx| {
-                uploads::add(tx, &upload, &limits)?;
-                parts.is_named(&upload.part.name);
-                Ok(())
-            })
-            .await;
-        if result.as_ref().is_err_and(is_certain) {
-            let _ = self.0.parts.delete(&part).await; // else the sweep does
-        }
-        result
+    async fn begin_upload_part(
+        &self,
+        account: AccountId,
+        upload: &Upload,
+        bytes: u64,
+    ) -> Result<Box<dyn PartWriter>, StoreError> {
+        self.begin_counted_part(account, upload, bytes).await
+    }
+
+    async fn create_upload(&self, upload: NewUpload) -> Result<(), StoreError> {
+        self.begin_upload(upload).await
+    }
+
+    async fn upload(
+        &self,
+        account: AccountId,
+        id: UploadId,
+        now: i64,
+    ) -> Result<Upload, StoreError> {
+        self.0.readers.run(move |tx| uploads::look(tx, account, id, now)).await
+    }
+
+    async fn announce_upload(
+        &self,
+        account: AccountId,
+        id: UploadId,
+        bytes: u64,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        self.announce(account, id, bytes, now).await
+    }
+
+    async fn append(&self, addition: Addition) -> Result<(), StoreError> {
+        self.append_part(addition).await
+    }
+
+    async fn hash_upload(
+        &self,
+        account: AccountId,
+        id: UploadId,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        self.hash_parts(account, id, now).await
+    }
+
+    async fn end_upload(
+        &self,
+        session: i64,
+        account: AccountId,
+        id: UploadId,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        self.drop_upload(session, account, id, now).await
     }
 
     async fn put_device(
@@ -418,6 +454,6 @@ pub(super) fn counted<T>(
 
 /// Whether an error leaves no doubt that nothing was committed. After a failed commit of the
 /// database there is some: then a part may be named, and must not be deleted.
-const fn is_certain(error: &StoreError) -> bool {
+pub(super) const fn is_certain(error: &StoreError) -> bool {
     !matches!(error, StoreError::Rows(_) | StoreError::Bytes(_))
 }

@@ -21,6 +21,7 @@ mod sql;
 mod sqlite;
 mod sweep;
 mod tx;
+mod upload_calls;
 
 #[cfg(test)]
 pub(crate) mod conformance;

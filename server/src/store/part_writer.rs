@@ -65,11 +65,25 @@ impl ObjectWriter {
     }
 
     async fn complete(&mut self) -> Result<(), StoreError> {
-        if self.taken_bytes != self.announced_bytes {
-            return Err(StoreError::Invalid("fewer bytes came than were announced"));
-        }
         self.hand_on().await?;
         self.file.as_mut().ok_or(StoreError::Gone)?.complete().await
+    }
+
+    /// Makes it durable if it is as long as it must be.
+    async fn end(mut self: Box<Self>, is_long_enough: bool) -> Result<Part, StoreError> {
+        let completed = if is_long_enough {
+            self.complete().await
+        } else {
+            Err(StoreError::Invalid("fewer bytes came than were announced"))
+        };
+        if let Err(error) = completed {
+            self.abort().await;
+            return Err(error);
+        }
+        let file = self.file.take().ok_or(StoreError::Gone)?;
+        // Whole, but no row names it yet: it goes on counting.
+        file.reserved.finished(&file.name);
+        Ok(Part { name: file.name, bytes: self.taken_bytes })
     }
 
     /// Drops the bytes in a task of its own: who asked for it may be gone before it is done.
@@ -151,15 +165,19 @@ impl PartWriter for ObjectWriter {
         Ok(())
     }
 
-    async fn finish(mut self: Box<Self>) -> Result<Part, StoreError> {
-        if let Err(error) = self.complete().await {
-            self.abort().await;
-            return Err(error);
-        }
-        let file = self.file.take().ok_or(StoreError::Gone)?;
-        // Whole, but no row names it yet: it goes on counting.
-        file.reserved.finished(&file.name);
-        Ok(Part { name: file.name, bytes: self.announced_bytes })
+    async fn finish(self: Box<Self>) -> Result<Part, StoreError> {
+        let is_whole = self.taken_bytes == self.announced_bytes;
+        self.end(is_whole).await
+    }
+
+    async fn flush(&mut self) -> Result<(), StoreError> {
+        self.hand_on().await?;
+        self.file.as_mut().ok_or(StoreError::Gone)?.written().await
+    }
+
+    async fn keep(self: Box<Self>) -> Result<Part, StoreError> {
+        let is_something = self.taken_bytes > 0;
+        self.end(is_something).await
     }
 
     async fn abort(mut self: Box<Self>) {

@@ -26,15 +26,16 @@ impl Reserved {
     /// their way; false, and nothing reserved, if not.
     pub(crate) fn add(&self, part: &str, account: AccountId, bytes: u64, room_bytes: u64) -> bool {
         let mut parts = self.parts();
-        let taken = parts
-            .values()
-            .filter(|reservation| reservation.account == account)
-            .fold(bytes, |sum, reservation| sum.saturating_add(reservation.bytes));
-        if taken > room_bytes {
+        if taken_bytes(&parts, account).saturating_add(bytes) > room_bytes {
             return false;
         }
         parts.insert(part.to_owned(), Reservation { account, bytes, writing: true });
         true
+    }
+
+    /// What is reserved for an account.
+    pub(crate) fn of(&self, account: AccountId) -> u64 {
+        taken_bytes(&self.parts(), account)
     }
 
     /// Notes that a part is whole, and waits for a row to name it.
@@ -63,6 +64,11 @@ impl Reserved {
     fn parts(&self) -> MutexGuard<'_, HashMap<String, Reservation>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn taken_bytes(parts: &HashMap<String, Reservation>, account: AccountId) -> u64 {
+    let own = parts.values().filter(|reservation| reservation.account == account);
+    own.fold(0, |sum, reservation| sum.saturating_add(reservation.bytes))
 }
 
 #[cfg(test)]

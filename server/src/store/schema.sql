@@ -153,17 +153,19 @@ CREATE TABLE blobs (
     REFERENCES versions (account_id, persona_id, version)
 );
 
--- Bytes that wait for their commit. `blake3` and `completed_at` stay empty while a resumable
--- one grows, `announced_bytes` while its length is deferred (later).
+-- Bytes that wait for their commit. `announced_bytes` is empty while the length is not said,
+-- `bytes` what is there of it, in parts; `stored_bytes` what these parts count for. `held_bytes` of
+-- the epoch counts that, and what is still to come of the announced ones. `blake3` is empty until
+-- all is there and was hashed.
 CREATE TABLE uploads (
   id               BYTEA  NOT NULL PRIMARY KEY,
   account_id       BYTEA  NOT NULL,
   epoch_id         BYTEA  NOT NULL,
   announced_bytes  BIGINT,
   bytes            BIGINT NOT NULL,
+  stored_bytes     BIGINT NOT NULL,
   blake3           BYTEA,
   created_at       BIGINT NOT NULL,
-  completed_at     BIGINT,
   expires_at       BIGINT NOT NULL,
   FOREIGN KEY (account_id, epoch_id) REFERENCES epochs (account_id, id)
 );
@@ -171,7 +173,7 @@ CREATE INDEX uploads_by_account ON uploads (account_id);
 CREATE INDEX uploads_by_expiry ON uploads (expires_at);
 
 -- Objects in the object store, each of an upload or of a blob: committing an upload only
--- changes the owner. A part without a row is an orphan, and swept.
+-- changes the owner. `position` orders them: how many bytes come before it. A part without a row is an orphan, and swept.
 CREATE TABLE blob_parts (
   name        TEXT   NOT NULL PRIMARY KEY,
   account_id  BYTEA  NOT NULL,

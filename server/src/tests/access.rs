@@ -23,6 +23,9 @@ fn endpoints() -> Vec<(&'static str, String)> {
         ("DELETE", format!("/personas/{id}")),
         ("GET", format!("/personas/{id}/labels")),
         ("POST", "/uploads".to_owned()),
+        ("HEAD", UPLOAD.to_owned()),
+        ("PATCH", UPLOAD.to_owned()),
+        ("DELETE", UPLOAD.to_owned()),
         ("GET", "/devices".to_owned()),
         ("PUT", format!("/devices/{}", device(1))),
         ("GET", "/account".to_owned()),
@@ -206,6 +209,8 @@ async fn the_protocol_version_is_demanded_where_it_matters() {
     assert!(absent.starts_with("HTTP/1.1 400 "));
 }
 
+const UPLOAD: &str = "/uploads/000102030405060708090a0b0c0d0e0f";
+
 #[tokio::test]
 async fn routes_and_methods_that_do_not_exist() {
     let server = Running::start().await;
@@ -215,8 +220,10 @@ async fn routes_and_methods_that_do_not_exist() {
         ("GET", "/personas/not-an-id", 404, None),
         ("POST", "/status", 405, Some("GET, HEAD, OPTIONS")),
         ("DELETE", "/personas", 405, Some("GET, HEAD, OPTIONS")),
-        ("PATCH", "/uploads/0102", 405, Some("OPTIONS")),
-        ("OPTIONS", "/uploads/0102", 204, Some("OPTIONS")),
+        ("PATCH", "/uploads/0102", 404, None),
+        ("GET", UPLOAD, 405, Some("HEAD, PATCH, DELETE, OPTIONS")),
+        ("POST", UPLOAD, 405, Some("HEAD, PATCH, DELETE, OPTIONS")),
+        ("OPTIONS", UPLOAD, 204, Some("HEAD, PATCH, DELETE, OPTIONS")),
         ("OPTIONS", "/session", 204, Some("DELETE, OPTIONS")),
         ("OPTIONS", "/uploads", 204, Some("POST, OPTIONS")),
     ] {

@@ -11,7 +11,7 @@ type Statuses = [u16; 4];
 /// A method, a path as the router's log has it, and what is answered. `GET` stands for `HEAD`, too.
 type Row = (&'static str, &'static str, Statuses);
 
-const ROWS: [Row; 17] = [
+const ROWS: [Row; 20] = [
     // Reading: another account sees what is its own, and nothing of this one.
     ("GET", "/account", [200, 401, 200, 200]),
     ("GET", "/keyring", [200, 401, 200, 200]),
@@ -24,6 +24,9 @@ const ROWS: [Row; 17] = [
     ("POST", "/personas/<id>", [200, 401, 409, 409]),
     ("DELETE", "/personas/<id>", [200, 401, 200, 409]),
     ("POST", "/uploads", [201, 401, 201, 409]),
+    ("HEAD", "/uploads/<id>", [200, 401, 410, 409]),
+    ("PATCH", "/uploads/<id>", [204, 401, 410, 409]),
+    ("DELETE", "/uploads/<id>", [204, 401, 410, 409]),
     ("PUT", "/devices/<id>", [200, 401, 410, 409]),
     ("PUT", "/password", [200, 401, 401, 409]),
     ("PUT", "/recovery", [200, 401, 401, 409]),
@@ -41,6 +44,8 @@ const fn methods(method: &'static str) -> &'static [&'static str] {
         b"GET" => &["GET", "HEAD"],
         b"POST" => &["POST"],
         b"PUT" => &["PUT"],
+        b"HEAD" => &["HEAD"],
+        b"PATCH" => &["PATCH"],
         _ => &["DELETE"],
     }
 }

@@ -61,9 +61,9 @@ const EXPECTED: [Row; 41] = [
     ("POST", "/uploads", [401, 400, 409]),
     ("GET", "/devices", [401, 200, 200]),
     ("PUT", "/devices/<id>", [401, 400, 409]),
-    ("HEAD", "/uploads/<id>", [405, 405, 405]),
-    ("PATCH", "/uploads/<id>", [405, 405, 405]),
-    ("DELETE", "/uploads/<id>", [405, 405, 405]),
+    ("HEAD", "/uploads/<id>", [401, 410, 409]),
+    ("PATCH", "/uploads/<id>", [401, 410, 409]),
+    ("DELETE", "/uploads/<id>", [401, 410, 409]),
     ("DELETE", "/session", [401, 200, 200]),
 ];
 

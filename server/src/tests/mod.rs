@@ -13,6 +13,7 @@ mod matrix;
 mod password;
 mod personas;
 mod reset_page;
+mod resumed;
 mod slow;
 mod uploads;
 mod world;

@@ -1,4 +1,4 @@
-//! Uploads: whole, in one request, and named by a commit.
+//! Uploads that come whole, in one request, and are named by a commit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,29 +61,60 @@ async fn an_upload_expires() {
 }
 
 #[tokio::test]
-async fn what_is_not_supported_is_said_clearly() {
+async fn what_begins_an_upload_is_a_table() {
     let server = Running::with(|config| config.settings.blob_bytes = 1000).await;
     let alice = server.register("alice@example.org", "correct horse").await;
     let length = ("Upload-Length", "5");
-    let cases = [
-        (vec![MEDIA, length], 412, "protocol_unsupported"),
-        (vec![("Tus-Resumable", "0.2.2"), MEDIA, length], 412, "protocol_unsupported"),
-        (vec![TUS, MEDIA], 400, "bad_request"),
-        (vec![TUS, length], 400, "bad_request"),
-        (vec![TUS, MEDIA, ("Upload-Defer-Length", "1")], 400, "bad_request"),
-        (vec![TUS, MEDIA, ("Upload-Length", "1001")], 413, "too_large"),
+    let later = ("Upload-Defer-Length", "1");
+    let abcde = ("Upload-Checksum", "sha1 A95sVwv+JL/DKMzXyka3bq2vQzQ=");
+    let cases: [(&[_], &[u8], u16, &str); 15] = [
+        (&[MEDIA, length], b"bytes", 412, "protocol_unsupported"),
+        (&[("Tus-Resumable", "0.2.2"), MEDIA, length], b"bytes", 412, "protocol_unsupported"),
+        (&[TUS, MEDIA], b"bytes", 400, "bad_request"),
+        (&[TUS, length], b"bytes", 415, "bad_request"),
+        (&[TUS, MEDIA, length, later], b"bytes", 400, "bad_request"),
+        (&[TUS, MEDIA, ("Upload-Defer-Length", "0")], b"bytes", 400, "bad_request"),
+        (&[TUS, MEDIA, ("Upload-Length", "0")], b"", 400, "bad_request"),
+        (&[TUS, MEDIA, ("Upload-Length", "1001")], b"bytes", 413, "too_large"),
+        (&[TUS, MEDIA, ("Upload-Length", "4")], b"bytes", 413, "too_large"),
+        (&[TUS, MEDIA, later], &[7; 1001], 413, "too_large"),
+        (
+            &[TUS, MEDIA, length, ("Upload-Checksum", "crc32 AAAAAA==")],
+            b"bytes",
+            400,
+            "bad_request",
+        ),
+        (&[TUS, MEDIA, length, abcde], b"bytes", 460, "checksum"),
+        (&[TUS, MEDIA, length, abcde], b"abcde", 201, ""),
+        (&[TUS, length], b"", 201, ""),
+        (&[TUS, MEDIA, later], b"bytes", 201, ""),
     ];
-    for (headers, status, code) in cases {
-        let reply = create(&server, &alice, &headers, b"bytes").await;
-        assert_eq!((reply.status, reply.code().as_str()), (status, code), "{headers:?}");
+    for (headers, body, status, code) in cases {
+        let reply = create(&server, &alice, headers, body).await;
+        assert_eq!(reply.status, status, "{headers:?}: {}", reply.text());
+        assert_eq!(reply.header("tus-resumable"), Some("1.0.0"), "{headers:?}");
+        if status == 201 {
+            let offset = body.len().to_string();
+            assert_eq!(reply.header("upload-offset"), Some(offset.as_str()), "{headers:?}");
+        } else {
+            assert_eq!(reply.code(), code, "{headers:?}");
+        }
     }
     let reply = create(&server, &alice, &[MEDIA, length], b"bytes").await;
     assert_eq!(reply.header("tus-version"), Some("1.0.0"));
-    let reply = create(&server, &alice, &[TUS, MEDIA, length], b"").await;
-    assert_eq!(reply.status, 400, "creation without upload");
     let reply = server.ask("OPTIONS", "/uploads", &[]).await;
-    assert_eq!(reply.header("tus-max-size"), Some("1000"));
-    assert_eq!(reply.header("tus-version"), Some("1.0.0"));
+    for (name, value) in [
+        ("tus-resumable", "1.0.0"),
+        ("tus-version", "1.0.0"),
+        ("tus-max-size", "1000"),
+        ("tus-checksum-algorithm", "sha1,sha256"),
+        (
+            "tus-extension",
+            "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination",
+        ),
+    ] {
+        assert_eq!(reply.header(name), Some(value));
+    }
 }
 
 /// An upload of which a few bytes are sent, each alone.

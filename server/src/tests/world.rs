@@ -56,6 +56,8 @@ pub(crate) struct World {
     change: PasswordChange,
     rotation: RecoveryRotation,
     deletion: AccountDeletion,
+    /// An upload of five bytes, of which three have come.
+    upload: String,
 }
 
 impl World {
@@ -108,7 +110,19 @@ impl World {
         let other_session = other.expect("it is there").id.to_string();
         let bob = server.register("bob@example.org", PASSWORD).await;
         let another = bearer(&bob.session);
-        Self { server, alice, owner, another, without, other_session, change, rotation, deletion }
+        let upload = super::resumed::begin(&server, &alice, Some(5), b"byt").await;
+        Self {
+            server,
+            alice,
+            owner,
+            another,
+            without,
+            other_session,
+            change,
+            rotation,
+            deletion,
+            upload,
+        }
     }
 
     /// What the owner would send to an endpoint, sent by somebody.
@@ -123,6 +137,7 @@ impl World {
     fn path(&self, pattern: &str) -> String {
         let id = match pattern.split('/').nth(1) {
             Some("personas") => PERSONA.to_string(),
+            Some("uploads") => self.upload.clone(),
             Some("sessions") => self.other_session.clone(),
             _ => device(DEVICE).to_string(),
         };
@@ -149,6 +164,15 @@ impl World {
                 ],
                 b"bytes".to_vec(),
             ),
+            ("PATCH", "/uploads/<id>") => (
+                &[
+                    ("Tus-Resumable", "1.0.0"),
+                    ("Content-Type", "application/offset+octet-stream"),
+                    ("Upload-Offset", "3"),
+                ],
+                b"es".to_vec(),
+            ),
+            ("HEAD" | "DELETE", "/uploads/<id>") => (&[("Tus-Resumable", "1.0.0")], Vec::new()),
             ("PUT", "/devices/<id>") => {
                 let sealed = vec![5; 1024].into();
                 let record = DeviceRecord { id: device(DEVICE), revision: 1, sealed };

@@ -27,7 +27,7 @@ const CLIENT: [&str; 2] =
 const SERVER: [&str; 2] = ["pwrite64,fdatasync,fsync,ftruncate,unlink", "writev,sendto"];
 
 /// Steps between two kills, where not all are tried.
-const STRIDE: usize = 7;
+const STRIDE: usize = 9;
 
 /// A server and a device in some state, which every kill begins from.
 struct Scene {

@@ -147,7 +147,7 @@ fn a_server_that_is_silent() {
 fn refuse_uploads(answer: Option<Response>) -> impl Fn(&Request) -> Option<Vec<u8>> {
     move |request| {
         let answer = || answer.as_ref().map_or_else(Vec::new, Response::bytes);
-        (request.path() == "/uploads").then(answer)
+        request.is_upload_body().then(answer)
     }
 }
 

@@ -66,7 +66,7 @@ fn a_push_that_is_stopped() {
 
     let wanted: [Step; 3] = [
         ("the listing", Request::is_listing),
-        ("the upload", |request| request.path() == "/uploads"),
+        ("the upload", Request::is_upload_body),
         ("the commit", Request::is_commit),
     ];
     let mut version = 1;
@@ -307,7 +307,7 @@ fn a_server_that_dies_and_comes_back() {
     for at_commit in [false, true] {
         let victim = std::sync::Arc::clone(&server);
         middleman.set(move |request, upstream| {
-            let is_it = if at_commit { request.is_commit() } else { request.path() == "/uploads" };
+            let is_it = if at_commit { request.is_commit() } else { request.is_upload_body() };
             if !is_it {
                 return Reply::Answer(upstream.ask(request));
             }

@@ -28,5 +28,6 @@ mod rules;
 mod snapshots;
 mod steps;
 mod timing;
+mod uploads;
 mod whole_way;
 mod zero_knowledge;

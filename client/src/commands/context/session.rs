@@ -1,7 +1,7 @@
 //! An open account, and the profile it is remembered in.
 
 use keybackup_protocol::api::EpochOrigin;
-use keybackup_protocol::{EpochId, PersonaId};
+use keybackup_protocol::{EpochId, PersonaId, UploadId};
 use rand08::rngs::OsRng;
 
 use super::now;
@@ -209,5 +209,14 @@ impl Notes for ProfileNotes<'_> {
     fn note_sent(&mut self, persona: PersonaId, label: Digest) {
         // Without it a commit whose answer is lost to a killed process asks to be looked at.
         let _ = self.0.save_sent(&Sent { persona, label });
+    }
+
+    fn upload(&self) -> Option<UploadId> {
+        self.0.upload()
+    }
+
+    fn note_upload(&mut self, upload: Option<UploadId>) {
+        // Without it what a killed process has begun stays with the server for a day.
+        let _ = self.0.save_upload(upload.as_ref());
     }
 }

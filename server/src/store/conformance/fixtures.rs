@@ -6,16 +6,19 @@ use futures_util::future::join_all;
 use keybackup_protocol::api::{
     CommitBlob, CommitHead, CommitIndex, DeviceRecord, Index, Keyring, NewEpoch, Slot, SlotKind,
 };
-use keybackup_protocol::{AccountId, B64, DeviceId, EpochId, PersonaId};
+use keybackup_protocol::{AccountId, B64, DeviceId, EpochId, PersonaId, UploadId};
 
 use crate::store::{
-    AddressTag, Base, Bucket, Commit, CommitBytes, Credential, EpochChoice, FinishedLogin,
-    LoginMaterial, NetworkTag, NewAccount, NewAttempt, NewRegistration, NewSession, Part,
-    ProvenLogin, QueuedMail, Session, Store, StoreError, TokenHash,
+    Addition, AddressTag, Base, Bucket, Commit, CommitBytes, Credential, EpochChoice,
+    FinishedLogin, LoginMaterial, NetworkTag, NewAccount, NewAttempt, NewRegistration, NewSession,
+    NewUpload, Part, ProvenLogin, QueuedMail, Session, Store, StoreError, TokenHash,
 };
 
 /// When every test begins.
 pub(crate) const NOW: i64 = 1_800_000_000;
+
+/// Seconds of a day.
+pub(crate) const DAY_S: i64 = 24 * 60 * 60;
 
 /// The address of user `n`.
 pub(crate) fn address(n: u8) -> AddressTag {
@@ -267,6 +270,53 @@ impl<'s> User<'s> {
             writer.write(Bytes::copy_from_slice(piece)).await.expect("writes");
         }
         writer.finish().await.expect("finishes")
+    }
+
+    /// An upload to begin, that is kept for a day.
+    pub(crate) fn new_upload(&self, n: u8, announced_bytes: Option<u64>) -> NewUpload {
+        NewUpload {
+            session: self.session_id,
+            account: self.account,
+            id: UploadId::from_bytes([n; 16]),
+            announced_bytes,
+            now: NOW,
+            expires_at: NOW + DAY_S,
+        }
+    }
+
+    /// A part of upload `n`, to be appended, without a hash.
+    pub(crate) async fn addition(
+        &self,
+        n: u8,
+        offset: u64,
+        content: &[u8],
+    ) -> Result<Addition, StoreError> {
+        let id = UploadId::from_bytes([n; 16]);
+        let upload = self.store.upload(self.account, id, NOW).await?;
+        let bytes = content.len() as u64;
+        let mut writer = self.store.begin_upload_part(self.account, &upload, bytes).await?;
+        writer.write(Bytes::copy_from_slice(content)).await?;
+        Ok(Addition {
+            session: self.session_id,
+            account: self.account,
+            id,
+            offset,
+            part: writer.keep().await?,
+            blake3: None,
+            now: NOW,
+            expires_at: NOW + DAY_S,
+        })
+    }
+
+    /// Makes upload `n` of one part, with the hash that [`blob`] announces.
+    pub(crate) async fn upload(&self, n: u8, content: &[u8]) -> UploadId {
+        let new = self.new_upload(n, Some(content.len() as u64));
+        let id = new.id;
+        self.store.create_upload(new).await.expect("begins");
+        let addition = self.addition(n, 0, content).await.expect("is kept");
+        let addition = Addition { blake3: Some([3; 32]), ..addition };
+        self.store.append(addition).await.expect("appends");
+        id
     }
 
     /// The bytes of a blob.

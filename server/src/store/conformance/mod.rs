@@ -17,6 +17,7 @@ pub(crate) mod registration;
 pub(crate) mod resets;
 pub(crate) mod retention;
 pub(crate) mod sessions;
+pub(crate) mod uploads;
 
 use super::StoreLimits;
 
@@ -75,8 +76,10 @@ macro_rules! conformance {
                 change_nothing_when_refused, keep_accounts_apart;
             reads: list_one_snapshot, page_labels, cut_labels_at_a_mebibyte, give_ranges,
                 are_gone_when_they_should_be, trash_and_take_out;
-            parts: hold_large_blobs, become_uploads, check_lengths, count_to_the_quota, count_as_files,
+            parts: hold_large_blobs, check_lengths, count_to_the_quota, count_as_files,
                 go_when_nobody_names_them;
+            uploads: are_committed_once, grow_part_by_part, go_on_where_they_are,
+                may_say_their_length_later, reserve_what_they_announce;
             retention: keeps_the_newest_twenty, keeps_the_recent, keeps_what_a_label_names,
                 drops_the_removed_after_thirty_days, drops_the_expired;
             mail: goes_to_the_known_and_to_nobody, is_limited_for_an_address, is_limited_for_a_network,

@@ -1,19 +1,17 @@
-//! Bytes beside the rows: parts and uploads.
+//! Bytes beside the rows, and what they count for.
 
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use keybackup_protocol::{B64, UploadId};
+use keybackup_protocol::UploadId;
 
 use super::LIMITS;
-use super::fixtures::{NOW, User, assert_refused, blob, persona};
-use crate::store::{Commit, CommitBytes, NewUpload, Part, Store, StoreError};
-
-const DAY_S: i64 = 24 * 60 * 60;
+use super::fixtures::{DAY_S, NOW, User, assert_refused, blob, persona};
+use crate::store::{Commit, CommitBytes, Part, Store, StoreError};
 
 /// Bytes of which no two ranges are alike.
-fn content(bytes: u32) -> Vec<u8> {
+pub(super) fn content(bytes: u32) -> Vec<u8> {
     (0..bytes.div_ceil(4)).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
 
@@ -24,25 +22,19 @@ fn push_part(user: &User<'_>, base: u64, index: u64, part: &Part) -> Commit {
     commit
 }
 
-fn push_upload(user: &User<'_>, base: u64, index: u64, bytes: u64, upload: UploadId) -> Commit {
+pub(super) fn push_upload(
+    user: &User<'_>,
+    base: u64,
+    index: u64,
+    bytes: u64,
+    upload: UploadId,
+) -> Commit {
     let mut commit = user.push(persona(1), base, index, b"");
     let mut blob = blob(bytes);
     blob.upload = Some(upload);
     commit.head.blob = Some(blob);
     commit.bytes = None;
     commit
-}
-
-fn new_upload(user: &User<'_>, n: u8, part: Part) -> NewUpload {
-    NewUpload {
-        session: user.session_id,
-        account: user.account,
-        id: UploadId::from_bytes([n; 16]),
-        part,
-        blake3: [3; 32],
-        now: NOW,
-        expires_at: NOW + DAY_S,
-    }
 }
 
 pub(crate) async fn hold_large_blobs(store: &dyn Store) {
@@ -62,31 +54,6 @@ pub(crate) async fn hold_large_blobs(store: &dyn Store) {
     assert_refused!(store.read(&blob, 0..900_001).await, StoreError::Invalid(_));
 }
 
-pub(crate) async fn become_uploads(store: &dyn Store) {
-    let user = User::register(store, 1).await;
-    let bytes = content(100_000);
-    let upload = new_upload(&user, 1, user.part(&bytes).await);
-    let id = upload.id;
-    assert_refused!(store.commit(push_upload(&user, 0, 1, 100_000, id)).await, StoreError::Gone);
-    store.add_upload(upload).await.expect("keeps it");
-    assert_refused!(
-        store.commit(push_upload(&user, 0, 1, 99_999, id)).await,
-        StoreError::Invalid(_)
-    );
-    let mut other_hash = push_upload(&user, 0, 1, 100_000, id);
-    other_hash.head.blob.as_mut().expect("a blob").blake3 = B64(vec![4; 32]);
-    assert_refused!(store.commit(other_hash).await, StoreError::Invalid(_));
-    let mut late = push_upload(&user, 0, 1, 100_000, id);
-    late.now = NOW + DAY_S;
-    assert_refused!(store.commit(late).await, StoreError::Gone);
-    let thief = User::register(store, 2).await;
-    assert_refused!(store.commit(push_upload(&thief, 0, 1, 100_000, id)).await, StoreError::Gone);
-
-    user.commit(push_upload(&user, 0, 1, 100_000, id)).await;
-    assert!(user.content(persona(1), None).await.expect("reads") == bytes);
-    assert_refused!(store.commit(push_upload(&user, 1, 2, 100_000, id)).await, StoreError::Gone);
-}
-
 pub(crate) async fn check_lengths(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let mut short = store.begin_part(user.account, 100_000).await.expect("begins");
@@ -102,8 +69,6 @@ pub(crate) async fn check_lengths(store: &dyn Store) {
     assert_refused!(store.commit(wrong).await, StoreError::Invalid(_));
     let nowhere = Part { name: "../../etc/passwd".into(), bytes: 70_000 };
     assert_refused!(store.commit(push_part(&user, 0, 1, &nowhere)).await, StoreError::Gone);
-    let upload = new_upload(&user, 1, nowhere);
-    assert_refused!(store.add_upload(upload).await, StoreError::Gone);
 }
 
 pub(crate) async fn count_to_the_quota(store: &dyn Store) {
@@ -123,8 +88,7 @@ pub(crate) async fn count_to_the_quota(store: &dyn Store) {
     };
     tokio::time::timeout(Duration::from_secs(10), given_back).await.expect("when dropped, too");
 
-    let upload = new_upload(&user, 1, user.part(&content(600_000)).await);
-    store.add_upload(upload).await.expect("keeps it");
+    let id = user.upload(1, &content(600_000)).await;
     assert_refused!(begin(600_000).await, StoreError::Quota);
     let large = vec![0; 64 * 1024];
     for n in 0..6 {
@@ -133,7 +97,6 @@ pub(crate) async fn count_to_the_quota(store: &dyn Store) {
     let over = user.push(persona(2), 6, 7, &large);
     assert_refused!(store.commit(over).await, StoreError::Quota);
     // Committing the upload adds nothing.
-    let id = UploadId::from_bytes([1; 16]);
     user.commit(push_upload(&user, 0, 7, 600_000, id)).await;
     assert_refused!(begin(10_000).await, StoreError::Quota);
 }
@@ -142,11 +105,10 @@ pub(crate) async fn count_to_the_quota(store: &dyn Store) {
 pub(crate) async fn count_as_files(store: &dyn Store) {
     let user = User::register(store, 1).await;
     for n in 0..100 {
-        let upload = new_upload(&user, n, user.part(b"x").await);
-        store.add_upload(upload).await.expect("keeps it");
+        user.upload(n, b"x").await;
     }
-    let many = new_upload(&user, 100, user.part(b"x").await);
-    assert_refused!(store.add_upload(many).await, StoreError::Quota);
+    let many = user.new_upload(100, Some(1));
+    assert_refused!(store.create_upload(many).await, StoreError::Quota);
     // Besides, index and device record of the registration, and 256 for the file itself.
     let rest = LIMITS.quota_bytes - 4096 - 1 - 256;
     user.room(rest - 100 * 4352).await.expect("is free");

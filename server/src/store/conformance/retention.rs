@@ -1,10 +1,8 @@
 //! Retention: what the sweep keeps and drops. Labels stay for ever.
 
-use keybackup_protocol::UploadId;
-
 use super::LIMITS;
 use super::fixtures::{NOW, User, assert_refused, new_attempt, new_registration, persona};
-use crate::store::{Bucket, InviteTag, NewUpload, Store, StoreError};
+use crate::store::{Addition, Bucket, InviteTag, NewUpload, Store, StoreError};
 
 const DAY_S: i64 = 24 * 60 * 60;
 
@@ -88,16 +86,11 @@ pub(crate) async fn drops_the_expired(store: &dyn Store) {
     }
     store.create_invite(InviteTag([1; 32]), NOW, NOW + 10, 1).await.expect("creates");
     store.create_invite(InviteTag([2; 32]), NOW, NOW + 9000, 1).await.expect("creates");
-    let upload = NewUpload {
-        session: user.session_id,
-        account: user.account,
-        id: UploadId::from_bytes([1; 16]),
-        part: user.part(&vec![7; 900_000]).await,
-        blake3: [3; 32],
-        now: NOW,
-        expires_at: NOW + 3600,
-    };
-    store.add_upload(upload).await.expect("keeps it");
+    let upload = NewUpload { expires_at: NOW + 3600, ..user.new_upload(1, Some(900_000)) };
+    store.create_upload(upload).await.expect("begins");
+    let addition = user.addition(1, 0, &vec![7; 800_000]).await.expect("is kept");
+    let addition = Addition { expires_at: NOW + 3600, ..addition };
+    store.append(addition).await.expect("appends");
 
     // Attempts are counted for an hour, also those that can no longer be finished.
     store.sweep(NOW + 3599).await.expect("sweeps");

@@ -5,7 +5,7 @@ use keybackup_protocol::{B64, EpochId, UploadId};
 
 use super::LIMITS;
 use super::fixtures::{NOW, User, assert_refused, persona, session};
-use crate::store::{Bucket, NewUpload, Store, StoreError, TokenHash};
+use crate::store::{Addition, Bucket, NewUpload, Store, StoreError, TokenHash};
 
 pub(crate) async fn hold_until_they_expire(store: &dyn Store) {
     let user = User::register(store, 1).await;
@@ -47,20 +47,18 @@ pub(crate) async fn end_when_told(store: &dyn Store) {
 pub(crate) async fn change_nothing_once_ended(store: &dyn Store) {
     let user = User::register(store, 1).await;
     let record = || DeviceRecord { id: user.device(), revision: 2, sealed: B64(vec![1]) };
-    let upload = async |now| NewUpload {
-        session: user.session_id,
-        account: user.account,
-        id: UploadId::from_bytes([1; 16]),
-        part: user.part(&vec![7; 100_000]).await,
-        blake3: [3; 32],
-        now,
-        expires_at: now + 10,
-    };
+    store.create_upload(user.new_upload(1, Some(100_000))).await.expect("begins");
     let refused = async |now| {
         let mut push = user.push(persona(1), 0, 1, b"x");
         push.now = now;
         assert_refused!(store.commit(push).await, StoreError::SessionEnded);
-        assert_refused!(store.add_upload(upload(now).await).await, StoreError::SessionEnded);
+        let new = NewUpload { now, ..user.new_upload(2, Some(5)) };
+        assert_refused!(store.create_upload(new).await, StoreError::SessionEnded);
+        let more = user.addition(1, 0, &vec![7; 100_000]).await.expect("is kept");
+        assert_refused!(store.append(Addition { now, ..more }).await, StoreError::SessionEnded);
+        let (account, id) = (user.account, UploadId::from_bytes([1; 16]));
+        let end = store.end_upload(user.session_id, account, id, now).await;
+        assert_refused!(end, StoreError::SessionEnded);
         let put = store.put_device(user.account, user.session_id, record(), now).await;
         assert_refused!(put, StoreError::SessionEnded);
     };
@@ -69,7 +67,7 @@ pub(crate) async fn change_nothing_once_ended(store: &dyn Store) {
     refused(NOW).await;
     let listing = store.listing(user.account, user.epoch).await.expect("lists");
     assert!(listing.personas.is_empty());
-    user.room(LIMITS.quota_bytes - 10_000).await.expect("no bytes are kept");
+    user.room(LIMITS.quota_bytes - 10_000 - 100_256).await.expect("no bytes are kept");
 }
 
 /// Each login opens one; they must not heap up.

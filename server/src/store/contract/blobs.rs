@@ -60,25 +60,58 @@ pub trait PartWriter: Send {
     /// Makes it durable under its name. It counts until a row names it or it is deleted, so
     /// this and what names it must be seen through, whoever leaves meanwhile.
     async fn finish(self: Box<Self>) -> Result<Part, StoreError>;
+    /// Hands on what is gathered, and waits until it is written; not until it is durable.
+    async fn flush(&mut self) -> Result<(), StoreError>;
+    /// As [`finish`](Self::finish), with fewer bytes than were announced, but at least one.
+    async fn keep(self: Box<Self>) -> Result<Part, StoreError>;
     /// Drops it; so does dropping the writer, a little later.
     async fn abort(self: Box<Self>);
 }
 
-/// A whole upload that waits for its commit.
+/// An upload that begins, and has no bytes yet.
 pub struct NewUpload {
-    /// The session that brings it; it must hold until it is kept.
+    /// The session that begins it; it must hold until it is kept.
     pub session: i64,
     /// Its account.
     pub account: AccountId,
     /// Made by the server.
     pub id: UploadId,
-    /// The bytes.
-    pub part: Part,
-    /// BLAKE3 of the bytes as they came.
-    pub blake3: [u8; 32],
+    /// Its length in bytes, counted to the quota from now on; absent while that is not known.
+    pub announced_bytes: Option<u64>,
     /// Now.
     pub now: i64,
-    /// When it is dropped unless committed.
+    /// When it is dropped unless it goes on or is committed.
+    pub expires_at: i64,
+}
+
+/// How far an upload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upload {
+    /// Its bytes that are durable, all from the first one on.
+    pub bytes: u64,
+    /// Its length in bytes, if it is known.
+    pub announced_bytes: Option<u64>,
+    /// When it is dropped unless it goes on or is committed.
+    pub expires_at: i64,
+}
+
+/// More bytes of an upload.
+pub struct Addition {
+    /// The session that brings them; it must hold until they are kept.
+    pub session: i64,
+    /// Its account.
+    pub account: AccountId,
+    /// The upload.
+    pub id: UploadId,
+    /// How many bytes it must have until now.
+    pub offset: u64,
+    /// The bytes.
+    pub part: Part,
+    /// BLAKE3 of the whole, where it is whole with them and the hash is known.
+    pub blake3: Option<[u8; 32]>,
+    /// Now.
+    pub now: i64,
+    /// When it is dropped unless it goes on or is committed.
     pub expires_at: i64,
 }
 

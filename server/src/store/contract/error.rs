@@ -49,6 +49,9 @@ pub enum StoreError {
     /// Version or index moved since the client looked.
     #[error("version or index moved")]
     Conflict,
+    /// The upload has another number of bytes than the request goes on from.
+    #[error("the upload is at another offset")]
+    Offset,
     /// What the request names does not exist (any more).
     #[error("no such object")]
     Gone,

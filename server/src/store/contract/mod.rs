@@ -30,7 +30,7 @@ use futures_core::stream::BoxStream;
 use keybackup_protocol::api::{
     AccountAnswer, DeviceRecord, Keyring, Labels, ListedEpoch, ListedSession, Listing, OpenedEpoch,
 };
-use keybackup_protocol::{AccountId, EpochId, PersonaId};
+use keybackup_protocol::{AccountId, EpochId, PersonaId, UploadId};
 
 pub use account::*;
 pub use address::*;
@@ -45,7 +45,7 @@ pub use tags::*;
 /// Limits that the store enforces.
 #[derive(Debug, Clone, Copy)]
 pub struct StoreLimits {
-    /// Bytes that one account may hold: blobs, waiting uploads, labels with their rows, index
+    /// Bytes that one account may hold: blobs, uploads as they are announced, labels with their rows, index
     /// and device records; what lies in a file counts for 4,096 bytes at least, and 256 more. At
     /// most 100 uploads wait. Removing a persona may go beyond it by a bounded reserve.
     pub quota_bytes: u64,
@@ -244,8 +244,57 @@ pub trait Store: AccountStore {
         bytes: u64,
     ) -> Result<Box<dyn PartWriter>, StoreError>;
 
-    /// Keeps a whole upload until its commit or expiry.
-    async fn add_upload(&self, upload: NewUpload) -> Result<(), StoreError>;
+    /// Begins a part of an upload, for at most so many bytes; refused when the disk can't hold
+    /// them, or the quota where it does not count them already, as it does all that the upload has
+    /// announced.
+    async fn begin_upload_part(
+        &self,
+        account: AccountId,
+        upload: &Upload,
+        bytes: u64,
+    ) -> Result<Box<dyn PartWriter>, StoreError>;
+
+    /// Begins an upload.
+    async fn create_upload(&self, upload: NewUpload) -> Result<(), StoreError>;
+
+    /// An upload of the account's current epoch, while it is kept.
+    async fn upload(
+        &self,
+        account: AccountId,
+        id: UploadId,
+        now: i64,
+    ) -> Result<Upload, StoreError>;
+
+    /// Says how long an upload is that has not said it yet; the same again is fine.
+    async fn announce_upload(
+        &self,
+        account: AccountId,
+        id: UploadId,
+        bytes: u64,
+        now: i64,
+    ) -> Result<(), StoreError>;
+
+    /// Appends a part to an upload, if that has exactly the bytes that it is to have before. After
+    /// a failure the part is no longer to be used, as with [`commit`](Self::commit).
+    async fn append(&self, addition: Addition) -> Result<(), StoreError>;
+
+    /// Makes sure that the hash of a whole upload is known, for its commit: reads all of it where
+    /// it did not come in one go. Takes half a MiB of memory.
+    async fn hash_upload(
+        &self,
+        account: AccountId,
+        id: UploadId,
+        now: i64,
+    ) -> Result<(), StoreError>;
+
+    /// Drops an upload of the session's account.
+    async fn end_upload(
+        &self,
+        session: i64,
+        account: AccountId,
+        id: UploadId,
+        now: i64,
+    ) -> Result<(), StoreError>;
 
     /// Stores a device record of a higher revision; an older or equal one is a conflict. The
     /// session must hold until it is stored.

@@ -7,7 +7,7 @@
 use keybackup_protocol::{AccountId, PersonaId};
 
 use super::attempts::{self, Acceptance};
-use super::{addresses, epochs, sessions};
+use super::{addresses, epochs, sessions, uploads};
 use crate::store::reserve::file_bytes;
 use crate::store::tx::{Row, Tx, Value, count, values};
 use crate::store::{PersonaPurge, ProvenLogin, StoreError};
@@ -20,10 +20,6 @@ const KEEP_VERSIONS: i64 = 20;
 const BATCH: i64 = 100;
 
 const OVER_UPLOADS: &str = "SELECT id FROM uploads WHERE expires_at <= $1 LIMIT $2";
-const FREE_UPLOAD: &str = "UPDATE epochs SET held_bytes = held_bytes - $1 \
-    WHERE (account_id, id) IN (SELECT account_id, epoch_id FROM uploads WHERE uploads.id = $2)";
-const UPLOAD_PARTS: &str = "DELETE FROM blob_parts WHERE upload_id = $1 RETURNING name, bytes";
-const UPLOAD: &str = "DELETE FROM uploads WHERE id = $1";
 
 /// The blobs that are over: `$1` = now - `KEEP_S`, `$2` = `KEEP_VERSIONS`. What is locked goes
 /// never by time, so only personas of current epochs are looked at.
@@ -84,12 +80,10 @@ const NAMED: &str = "SELECT bytes FROM blob_parts WHERE name = $1";
 
 /// Drops some expired uploads; returns the names of their parts, and whether there may be more.
 pub(crate) fn drop_uploads(tx: &mut Tx<'_>, now: i64) -> Result<(Vec<String>, bool), StoreError> {
-    let over = tx.rows(OVER_UPLOADS, values![now, BATCH], |row| row.at::<[u8; 16]>(0))?;
+    let over = tx.rows(OVER_UPLOADS, values![now, BATCH], |row| row.at(0))?;
     let mut parts = Vec::new();
     for id in &over {
-        let held = take_parts(tx, UPLOAD_PARTS, values![id], &mut parts)?;
-        tx.execute(FREE_UPLOAD, values![held, id])?;
-        tx.execute(UPLOAD, values![id])?;
+        uploads::remove(tx, *id, &mut parts)?;
     }
     Ok((parts, is_batch(over.len())))
 }

@@ -7,8 +7,7 @@ use keybackup_protocol::limits::{MAX_INDEX_BYTES, MAX_KEYRING_BYTES, MAX_LABEL_B
 use super::commit::ADD_VERSION;
 use super::proposal::above;
 use super::quota::{self, VERSION_ROW_BYTES};
-use super::{addresses, epochs, sessions};
-use crate::store::reserve::file_bytes;
+use super::{addresses, epochs, sessions, uploads};
 use crate::store::tx::{Tx, count, length, values};
 use crate::store::{StoreError, Unlocking};
 
@@ -34,8 +33,6 @@ const CLOSE: &str = "UPDATE epochs SET closed_at = $1 \
 const MOVE: &str = "UPDATE personas SET epoch_id = $1 WHERE account_id = $2 AND epoch_id = $3";
 const COUNTS: &str =
     "SELECT held_bytes, personas, listed_bytes FROM epochs WHERE account_id = $1 AND id = $2";
-const WAITING: &str = "SELECT p.bytes FROM uploads u JOIN blob_parts p ON p.upload_id = u.id \
-    WHERE u.account_id = $1 AND u.epoch_id = $2";
 const RECORDS: &str = "SELECT CAST(COALESCE(SUM(LENGTH(sealed)), 0) AS BIGINT) FROM devices \
     WHERE account_id = $1 AND epoch_id = $2";
 const LEAVE: &str = "UPDATE epochs SET held_bytes = held_bytes - $1, personas = personas - $2, \
@@ -172,11 +169,7 @@ fn leave(tx: &mut Tx<'_>, unlocking: &Unlocking, index: i64) -> Result<quota::Ch
             Ok((row.at::<i64>(0)?, row.at::<i64>(1)?, row.at::<i64>(2)?))
         })?
         .ok_or(StoreError::Gone)?;
-    let waiting = tx.rows(WAITING, values![account, locked], |row| row.at::<u64>(0))?;
-    let waiting = waiting
-        .into_iter()
-        .map(|bytes| count(file_bytes(bytes)))
-        .sum::<Result<i64, StoreError>>()?;
+    let waiting = uploads::held(tx, *account, *locked)?;
     let records = tx.row(RECORDS, values![account, locked], |row| row.at::<i64>(0))?.unwrap_or(0);
     let moved = quota::Change {
         bytes: held - index - waiting - records,
