@@ -45,7 +45,7 @@ pub const KEYRING: &str = "/keyring";
 /// `GET`: the listing. `/personas/<id>` takes `POST`, `GET`, `DELETE`, and
 /// `/personas/<id>/labels` takes `GET`.
 pub const PERSONAS: &str = "/personas";
-/// `POST`: bytes that a later commit names (tus creation-with-upload).
+/// `POST`, and `HEAD`, `PATCH`, `DELETE` with an id: bytes that a later commit names (tus 1.0.0).
 pub const UPLOADS: &str = "/uploads";
 /// `GET`: the device records. `/devices/<id>` takes `PUT`.
 pub const DEVICES: &str = "/devices";

@@ -77,7 +77,7 @@ fn repair_all(device: &Device) {
     }
 }
 
-/// Holds rules 13 and 16.
+/// Holds rules 13 and 14.
 #[test]
 fn yesterdays_data_stop_every_device_and_repair_brings_all_back() {
     let server = Server::start();

@@ -99,7 +99,7 @@ fn a_server_that_is_killed_and_comes_back() {
 /// It is given up after some tries, says so, and what it leaves stands in nobody's way.
 #[test]
 fn a_link_that_never_lasts() {
-    let server = Server::with(&["--quota-bytes", "60MiB"]);
+    let server = Server::with(&["--quota-bytes", "62914560"]);
     let middleman = Middleman::start(&server.url);
     let device = Device::registered(&middleman.url, EMAIL);
     let large = device.persona("large");
