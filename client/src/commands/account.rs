@@ -5,8 +5,8 @@ use keybackup_protocol::Address;
 use keybackup_protocol::api::AccountAnswer;
 use serde::Serialize;
 
-use super::context::{Context, cookie, now};
-use crate::account::{self, Owner};
+use super::context::{Context, now};
+use crate::account;
 use crate::cli;
 use crate::error::{Code, CommandResult, Failure};
 use crate::keys::ksf::PasswordKsf;
@@ -86,16 +86,9 @@ pub(super) fn delete(context: &Context<'_>, arguments: &cli::DeleteAccount) -> C
     }
     let question = super::password_question(address, &session.record.server);
     let password = passwords::current(ui, &global.passwords, environment, &question)?;
-    let login = session.profile.login_or_none(&session.record, |told| ui.warn(told));
-    let cookie = login.as_ref().and_then(cookie);
+    let cookie = session.cookie();
     let vault = &session.vault;
-    let owner = Owner {
-        address,
-        account: vault.account,
-        epoch: vault.epoch,
-        root: &vault.root,
-        cookie: cookie.as_ref(),
-    };
+    let owner = session.owner(cookie.as_ref());
     let deleted = account::delete_account::<PasswordKsf>(&vault.remote, &owner, &password)?;
     session.profile.end_session(&session.record, |message| ui.warn(message))?;
     let (held_until, locked_personas) = (deleted.held_until, deleted.locked_personas);

@@ -4,9 +4,9 @@
 use keybackup_protocol::Address;
 use serde::Serialize;
 
-use super::context::{Context, cookie};
+use super::context::Context;
 use super::register::mailed_code;
-use crate::account::{self, Owner};
+use crate::account;
 use crate::cli;
 use crate::error::{Code, CommandResult, Failure};
 use crate::keys::ksf::PasswordKsf;
@@ -39,16 +39,9 @@ pub(super) fn change(context: &Context<'_>, arguments: &cli::ChangeAddress) -> C
     };
     let question = super::password_question(&former, &session.record.server);
     let password = passwords::current(ui, &global.passwords, environment, &question)?;
-    let login = session.profile.login_or_none(&session.record, |told| ui.warn(told));
-    let cookie = login.as_ref().and_then(cookie);
+    let cookie = session.cookie();
     let vault = &session.vault;
-    let owner = Owner {
-        address: &former,
-        account: vault.account,
-        epoch: vault.epoch,
-        root: &vault.root,
-        cookie: cookie.as_ref(),
-    };
+    let owner = session.owner(cookie.as_ref());
     account::change_address::<PasswordKsf>(
         &vault.remote,
         &owner,

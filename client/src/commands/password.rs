@@ -3,8 +3,8 @@
 use serde::Serialize;
 use subtle::ConstantTimeEq as _;
 
-use super::context::{Context, cookie};
-use crate::account::{self, Owner};
+use super::context::Context;
+use crate::account;
 use crate::cli;
 use crate::error::{Code, CommandResult, Failure};
 use crate::keys::ksf::PasswordKsf;
@@ -26,16 +26,9 @@ pub(super) fn change(context: &Context<'_>, arguments: &cli::ChangePassword) -> 
     if bool::from(old.expose().as_bytes().ct_eq(new.expose().as_bytes())) {
         return Err(Failure::new(Code::Usage, "the new password is the old one"));
     }
-    let login = session.profile.login_or_none(&session.record, |told| ui.warn(told));
-    let cookie = login.as_ref().and_then(cookie);
+    let cookie = session.cookie();
     let vault = &session.vault;
-    let owner = Owner {
-        address,
-        account: vault.account,
-        epoch: vault.epoch,
-        root: &vault.root,
-        cookie: cookie.as_ref(),
-    };
+    let owner = session.owner(cookie.as_ref());
     account::change_password::<PasswordKsf>(&vault.remote, &owner, &old, &new)?;
     if ui.is_json() {
         return ui.json(&Document { changed: true });

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::context::{Context, cookie};
+use super::context::Context;
 use super::relabel::entomb;
 use super::{find, history};
-use crate::account::{self, Owner};
+use crate::account;
 use crate::cli;
 use crate::error::{Code, CommandResult, Failure};
 use crate::keys::ksf::PasswordKsf;
@@ -57,16 +57,9 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Remove) -> CommandResu
     if removes {
         entomb(&mut session, &opened, id, persona)?;
     }
-    let login = session.profile.login_or_none(&session.record, |told| ui.warn(told));
-    let cookie = login.as_ref().and_then(cookie);
+    let cookie = session.cookie();
     let vault = &session.vault;
-    let owner = Owner {
-        address: &session.record.email,
-        account: vault.account,
-        epoch: vault.epoch,
-        root: &vault.root,
-        cookie: cookie.as_ref(),
-    };
+    let owner = session.owner(cookie.as_ref());
     let remote = &vault.remote;
     let purged = account::purge::<PasswordKsf>(remote, &owner, &password, id, arguments.version)
         .map_err(|error| {

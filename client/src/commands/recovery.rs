@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::context::{Context, Session, cookie, new_device_id};
 use super::login;
-use crate::account::{self, AccountError, Into, NewPhrase, Owner};
+use crate::account::{self, AccountError, Into, NewPhrase};
 use crate::cli::{self, PhraseFlags, Recovery};
 use crate::error::{Code, CommandResult, Failure};
 use crate::keys::ksf::PasswordKsf;
@@ -120,16 +120,9 @@ fn rotate(context: &Context<'_>, arguments: &cli::RotateRecovery) -> CommandResu
     let address = session.record.email.clone();
     let question = super::password_question(&address, &session.record.server);
     let password = passwords::current(ui, &global.passwords, environment, &question)?;
-    let login = session.profile.login_or_none(&session.record, |told| ui.warn(told));
-    let cookie = login.as_ref().and_then(cookie);
+    let cookie = session.cookie();
     let vault = &session.vault;
-    let owner = Owner {
-        address: &address,
-        account: vault.account,
-        epoch: vault.epoch,
-        root: &vault.root,
-        cookie: cookie.as_ref(),
-    };
+    let owner = session.owner(cookie.as_ref());
     session.profile.probe()?;
     let known = session.record.recovery_slots().map(|slot| slot.generation).max().unwrap_or(1);
     // A password that is wrong is told before there is a phrase that will never be one.

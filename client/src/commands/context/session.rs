@@ -5,11 +5,13 @@ use keybackup_protocol::{EpochId, PersonaId, UploadId};
 use rand08::rngs::OsRng;
 
 use super::now;
+use crate::account::Owner;
 use crate::error::{Code, Failure};
 use crate::marks::Opened;
 use crate::profile::{FormerRoot, LockedProfile, Record, Sent, Snapshot};
 use crate::records::{Digest, LocalState};
 use crate::remote::Progress;
+use crate::secret::DeviceCookie;
 use crate::ui::{Warner, escape, timestamp};
 use crate::vault::{Change, Landed, LockedEpoch, Notes, Unlocked, Vault};
 
@@ -129,6 +131,23 @@ impl Session {
         )
         .hint("not by you? take it back: keybackup recovery undo-reset")
         .hint("by you? keybackup login, then keybackup recovery unlock")
+    }
+
+    /// What makes this device known to the server, from the login that is kept.
+    pub fn cookie(&self) -> Option<DeviceCookie> {
+        let login = self.profile.login_or_none(&self.record, |told| self.warner.warn(told));
+        login.as_ref().and_then(super::cookie)
+    }
+
+    /// Whose account it is, for what wants the password proven anew.
+    pub fn owner<'a>(&'a self, cookie: Option<&'a DeviceCookie>) -> Owner<'a> {
+        Owner {
+            address: &self.record.email,
+            account: self.vault.account,
+            epoch: self.vault.epoch,
+            root: &self.vault.root,
+            cookie,
+        }
     }
 
     /// Writes what is known of account and device, and what this device has seen.
