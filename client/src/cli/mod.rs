@@ -345,7 +345,7 @@ pub struct Restore {
 /// `repair`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  keybackup repair\n  keybackup repair --persona work --mark \
-                        5-3f2a9c0011223344 --yes")]
+                        5-fOuTprG-KK7G9Brr --yes")]
 pub struct Repair {
     /// The persona to bring together: its name or id
     #[arg(long, value_name = "P", requires = "mark")]

@@ -1,6 +1,8 @@
 //! `keybackup recovery`: the phrase checked and replaced; what a reset has locked got back, and a
 //! reset taken back.
 
+use std::path::Path;
+
 use keybackup_protocol::api::code;
 use keybackup_protocol::{Address, EpochId};
 use serde::Serialize;
@@ -136,13 +138,28 @@ fn rotate(context: &Context<'_>, arguments: &cli::RotateRecovery) -> CommandResu
         })?;
         ui.flush()?;
     }
-    let slot = phrase.commit::<PasswordKsf>(&vault.remote, &owner, &password)?;
+    let committed = phrase.commit::<PasswordKsf>(&vault.remote, &owner, &password);
+    let slot = committed.map_err(|error| not_taken(error, file))?;
     session.record.adopt_recovery_slot(slot);
     session.profile.save_record(&session.record)?;
     if ui.is_json() {
         return Ok(());
     }
     ui.line("the recovery phrase is the new one; the old one opens nothing any more")
+}
+
+/// A phrase that was refused opens nothing, and must not be kept for one that does.
+fn not_taken(error: AccountError, file: Option<&Path>) -> Failure {
+    let in_doubt = matches!(error, AccountError::PhraseInDoubt(_));
+    let failure = Failure::from(error);
+    if in_doubt {
+        return failure;
+    }
+    // Made by this command: what was there before would have stopped it.
+    if let Some(file) = file {
+        let _ = std::fs::remove_file(file);
+    }
+    failure.context("the new phrase was not taken and opens nothing; the one of before stays")
 }
 
 #[derive(Serialize)]

@@ -103,6 +103,7 @@ fn the_former_mailbox_takes_the_account_back() {
     {
         let held = thief.command([command, &["--json"]].concat()).password(choice).run().expect(4);
         assert_eq!(held.error()["code"], "barred", "{held}");
+        assert!(!thief.path("new").exists(), "a phrase that opens nothing is not left");
     }
     let code = server.plant_undo_code(OLD);
     let elsewhere = ["account", "undo-email", NEW, "--code", &code];
