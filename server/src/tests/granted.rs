@@ -11,10 +11,11 @@ type Statuses = [u16; 4];
 /// A method, a path as the router's log has it, and what is answered. `GET` stands for `HEAD`, too.
 type Row = (&'static str, &'static str, Statuses);
 
-const ROWS: [Row; 20] = [
+const ROWS: [Row; 23] = [
     // Reading: another account sees what is its own, and nothing of this one.
     ("GET", "/account", [200, 401, 200, 200]),
     ("GET", "/keyring", [200, 401, 200, 200]),
+    ("GET", "/epochs", [200, 401, 200, 200]),
     ("GET", "/devices", [200, 401, 200, 200]),
     ("GET", "/sessions", [200, 401, 200, 409]),
     ("GET", "/personas", [200, 401, 200, 200]),
@@ -23,11 +24,14 @@ const ROWS: [Row; 20] = [
     // Changing.
     ("POST", "/personas/<id>", [200, 401, 409, 409]),
     ("DELETE", "/personas/<id>", [200, 401, 200, 409]),
+    ("POST", "/personas/<id>/purge", [200, 401, 401, 409]),
     ("POST", "/uploads", [201, 401, 201, 409]),
     ("HEAD", "/uploads/<id>", [200, 401, 410, 409]),
     ("PATCH", "/uploads/<id>", [204, 401, 410, 409]),
     ("DELETE", "/uploads/<id>", [204, 401, 410, 409]),
     ("PUT", "/devices/<id>", [200, 401, 410, 409]),
+    // Anybody may begin to move to an address that is nobody's.
+    ("POST", "/account/email/start", [200, 401, 200, 409]),
     ("PUT", "/password", [200, 401, 401, 409]),
     ("PUT", "/recovery", [200, 401, 401, 409]),
     ("DELETE", "/account", [200, 401, 401, 409]),

@@ -2,8 +2,9 @@
 //! what its owner would send, and everybody who may try to send it.
 
 use keybackup_protocol::api::{
-    AccountDeletion, DeviceRecord, FreshLogin, LoggedIn, LoginFinish, LoginPurpose, LoginStart,
-    PasswordChange, RecoveryRotation, SessionGrant, Sessions, Slot, SlotKind,
+    AccountDeletion, AddressChangeStart, DeviceRecord, FreshLogin, LoggedIn, LoginFinish,
+    LoginPurpose, LoginStart, PasswordChange, Purge, RecoveryRotation, SessionGrant, Sessions,
+    Slot, SlotKind,
 };
 use keybackup_protocol::{EpochId, PersonaId};
 use opaque_ke::ClientLogin;
@@ -56,6 +57,7 @@ pub(crate) struct World {
     change: PasswordChange,
     rotation: RecoveryRotation,
     deletion: AccountDeletion,
+    purge: Purge,
     /// An upload of five bytes, of which three have come.
     upload: String,
 }
@@ -102,6 +104,9 @@ impl World {
         };
         let login = fresh_login(&server, LoginPurpose::DeleteAccount).await;
         let deletion = AccountDeletion { login };
+        // Of a version that is not there: nothing goes.
+        let login = fresh_login(&server, LoginPurpose::Purge).await;
+        let purge = Purge { login, version: Some(7) };
         log_in(&server, 4, None).await;
         let owner = bearer(&alice.session);
         let listed = server.ask("GET", "/sessions", &[("Authorization", &owner)]).await;
@@ -121,6 +126,7 @@ impl World {
             change,
             rotation,
             deletion,
+            purge,
             upload,
         }
     }
@@ -181,6 +187,16 @@ impl World {
             ("PUT", "/password") => (&[], json(serde_json::to_vec(&self.change))),
             ("PUT", "/recovery") => (&[], json(serde_json::to_vec(&self.rotation))),
             ("DELETE", "/account") => (&[], json(serde_json::to_vec(&self.deletion))),
+            ("POST", "/personas/<id>/purge") => (&[], json(serde_json::to_vec(&self.purge))),
+            ("POST", "/account/email/start") => {
+                let start = AddressChangeStart {
+                    new_email: "alice@example.net".to_owned(),
+                    suite: 1,
+                    registration_request: super::login::blinded().into(),
+                    confirmation: None,
+                };
+                (&[], json(serde_json::to_vec(&start)))
+            }
             ("GET" | "HEAD" | "DELETE", _) => (&[], Vec::new()),
             _ => panic!("{method} {path}: what would the owner send?"),
         }
