@@ -93,7 +93,10 @@ pub(super) fn delete(context: &Context<'_>, arguments: &cli::DeleteAccount) -> C
     session.profile.end_session(&session.record, |message| ui.warn(message))?;
     let (held_until, locked_personas) = (deleted.held_until, deleted.locked_personas);
     if locked_personas == 0 {
-        session.profile.set_account_aside(&session.record)?;
+        session.profile.set_account_aside(&session.record).map_err(|error| {
+            Failure::from(error)
+                .context("the account is deleted, but this profile could not be freed")
+        })?;
     }
     if ui.is_json() {
         return ui.json(&Deletion { deleted: true, held_until, locked_personas });

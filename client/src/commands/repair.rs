@@ -116,7 +116,11 @@ fn document(session: &Session, sighting: &Sighting) -> Document {
                 .copied()
                 .or(served.map(|served| served.label.label.version)),
             mark: match (foreign.get(&id), served) {
-                (Some(version), _) => format!("{version}-foreign"),
+                // What would be taken is what stands in for it: the consent is to that.
+                (Some(version), Some(ours)) => {
+                    format!("{version}-foreign-{}", mark(ours.label.label.version, ours.label.hash))
+                }
+                (Some(version), None) => format!("{version}-foreign"),
                 (None, Some(served)) => mark(served.label.label.version, served.label.hash),
                 (None, None) => "0-missing".to_owned(),
             },
@@ -272,7 +276,7 @@ fn repair(
     let place = place(stands, seen.as_ref(), entry.as_ref());
     let content = served.and_then(|served| served.label.label.content.as_ref());
     let removed = served.is_some_and(|served| served.label.label.removed);
-    if let Some((directory, scan)) = local(session, id, seen.as_ref())
+    if let Some((directory, scan)) = local(context, session, id, seen.as_ref())
         && !removed
         && content.is_none_or(|content| content.fingerprint != scan.fingerprint())
     {
@@ -340,12 +344,28 @@ fn place(stands: Option<u64>, seen: Option<&Mark>, entry: Option<&IndexEntry>) -
     }
 }
 
-/// The directory that the persona was last in step with, if it is there and can be read.
-fn local(session: &Session, id: PersonaId, seen: Option<&Mark>) -> Option<(PathBuf, Scan)> {
-    let directory = PathBuf::from(&seen?.base.as_ref()?.directory);
+/// The directory that the persona was last in step with, if it is so still. One that has changed, or
+/// was pushed with exclusions, is for `push`: what goes into a backup is not guessed at.
+fn local(
+    context: &Context<'_>,
+    session: &Session,
+    id: PersonaId,
+    seen: Option<&Mark>,
+) -> Option<(PathBuf, Scan)> {
+    let base = seen?.base.as_ref()?;
+    let directory = PathBuf::from(&base.directory);
     let how = How { skip_special: true, ..How::default() };
     let scan = session.scan(Some(id), &directory, &how).ok()?;
-    (scan.tree.summary.files > 0).then_some((directory, scan))
+    if scan.fingerprint() == base.fingerprint {
+        return Some((directory, scan));
+    }
+    let word = ui::shell_word(&base.directory);
+    context.ui.warn(format!(
+        "{} is not what was last pushed from there or pulled to it, and is left alone; to push it: \
+         keybackup push --force {word}",
+        ui::escape(&base.directory)
+    ));
+    None
 }
 
 fn push(

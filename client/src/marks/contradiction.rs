@@ -154,12 +154,14 @@ pub enum Contradiction {
         after: u64,
     },
     /// The newest label of a persona opens under no key of the account.
-    #[error("version {version} of persona {persona} was made with none of the account's keys")]
+    #[error("version {version} of persona {persona} was made with none of the account's keys; {}", ours_is(*ours))]
     Foreign {
         /// Its id.
         persona: PersonaId,
         /// The version.
         version: u64,
+        /// The newest version below it that opens, if one does.
+        ours: Option<u64>,
     },
     /// The index opens under no key of the account.
     #[error("index {counter} was made with none of the account's keys")]
@@ -228,6 +230,13 @@ impl Contradiction {
 
 fn called(name: Option<&Name>, persona: &PersonaId) -> String {
     name.map_or_else(|| persona.to_string(), Name::to_string)
+}
+
+fn ours_is(version: Option<u64>) -> String {
+    version.map_or_else(
+        || "none below it was, either".to_owned(),
+        |version| format!("the newest below it that was is version {version}"),
+    )
 }
 
 fn known(seen: Option<u64>, floor: Option<u64>) -> String {

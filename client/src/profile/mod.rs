@@ -7,6 +7,7 @@
 //! | `state.sealed` | what this device has seen of the account, sealed |
 //! | `state-<epoch>.sealed` | the same of an epoch that this device was in before |
 //! | `state.sealed.orphan` | the same of an earlier device, whose record is gone |
+//! | `state-<account>.deleted.sealed`, `profile-<account>.deleted.json` | the same of an account that this device deleted |
 //! | `snapshot` | the last listing and its `ETag` |
 //! | `sent.json` | which labels were sent last |
 //! | `upload` | the id of an upload that is under way |

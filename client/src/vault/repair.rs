@@ -54,7 +54,8 @@ impl Vault {
         }
         for (persona, version) in &foreign {
             let (persona, version) = (*persona, *version);
-            found.personas.insert(persona, Contradiction::Foreign { persona, version });
+            let ours = opened.personas.get(&persona).map(|ours| ours.label.label.version);
+            found.personas.insert(persona, Contradiction::Foreign { persona, version, ours });
         }
         Ok(Sighting { opened, found, foreign })
     }

@@ -60,7 +60,7 @@ fn a_purge_that_is_killed_is_taken_up_again() {
         return;
     }
     let calls = "pwrite64,fdatasync,fsync,ftruncate,unlink,unlinkat";
-    let (traced, mut nth, mut kills) = (format!("trace={calls}"), 1, 0);
+    let (traced, mut nth, mut kills) = (format!("trace={calls}"), 1_u64, 0);
     let server = Server::start();
     let other = Device::registered(&server.url, "bob@example.org");
     tree::reference(&other.persona("other"), "Bob");
@@ -69,7 +69,7 @@ fn a_purge_that_is_killed_is_taken_up_again() {
         let device = Device::registered(&server.url, EMAIL);
         tree::reference(&device.persona("work"), "Alice");
         let large = device.persona("work").join("large");
-        tree::put(&large, &tree::noise(300_000, nth as u64), 0o600, Duration::from_secs(1));
+        tree::put(&large, &tree::noise(300_000, nth), 0o600, Duration::from_secs(1));
         device.run(["push"]).expect(0);
         let data = server.data().to_str().expect("text").to_owned();
         let inject = format!("inject={calls}:signal=KILL:when={nth}");
