@@ -1,5 +1,6 @@
-//! Which uploads a request of this process adds to, so that no other does at the same time. It
-//! saves work, and no more: of two that add at one offset, the store takes one.
+//! Which uploads a request of this process adds to, so that no other does at the same time, and how
+//! far each one's hash is. Both save work, and no more: of two that add at one offset, the store takes
+//! one, and a hash that is not known is made from the parts.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -17,11 +18,24 @@ const WAIT: Duration = Duration::from_secs(10);
 /// How long it goes on taking what still comes.
 const GRACE: Duration = Duration::from_secs(1);
 
-type Holders = Arc<Mutex<HashMap<UploadId, Holder>>>;
+/// Most hashes that are kept between requests; each takes some 2 KiB.
+const MAX_HASHES: usize = 1000;
 
-/// Uploads, and who holds them.
+type Holders = Arc<Mutex<HashMap<UploadId, Holder>>>;
+type Hashes = Arc<Mutex<HashMap<UploadId, Hashed>>>;
+
+/// Uploads, who holds them, and what is known of their hashes.
 #[derive(Default)]
-pub(crate) struct Uploading(Holders);
+pub(crate) struct Uploading {
+    holders: Holders,
+    hashes: Hashes,
+}
+
+/// BLAKE3 of the first bytes of an upload.
+struct Hashed {
+    bytes: u64,
+    hasher: blake3::Hasher,
+}
 
 #[derive(Default)]
 struct Stop {
@@ -38,6 +52,7 @@ struct Holder {
 /// An upload that nobody else adds to until this is dropped.
 pub(crate) struct Claim {
     holders: Holders,
+    hashes: Hashes,
     id: UploadId,
     stop: Arc<Stop>,
     /// Who waits is woken by its end, after the upload is free.
@@ -73,7 +88,7 @@ impl Uploading {
     pub(crate) async fn settled(&self) {
         let settled = timeout(WAIT, async {
             loop {
-                let next = locked(&self.0).values().next().cloned();
+                let next = locked(&self.holders).values().next().cloned();
                 let Some(mut holder) = next else { return };
                 let _ = holder.held.changed().await;
             }
@@ -83,22 +98,43 @@ impl Uploading {
 
     #[cfg(test)]
     pub(crate) fn is_held(&self, id: UploadId) -> bool {
-        locked(&self.0).contains_key(&id)
+        locked(&self.holders).contains_key(&id)
     }
 
     fn try_claim(&self, id: UploadId) -> Result<Claim, Holder> {
-        let mut holders = locked(&self.0);
+        let mut holders = locked(&self.holders);
         if let Some(holder) = holders.get(&id) {
             return Err(holder.clone());
         }
         let (sender, held) = watch::channel(());
         let stop = Arc::<Stop>::default();
         holders.insert(id, Holder { stop: Arc::clone(&stop), held });
-        Ok(Claim { holders: Arc::clone(&self.0), id, stop, _held: sender })
+        let (holders, hashes) = (Arc::clone(&self.holders), Arc::clone(&self.hashes));
+        Ok(Claim { holders, hashes, id, stop, _held: sender })
     }
 }
 
 impl Claim {
+    /// BLAKE3 of the upload's first `bytes` bytes, where that is known.
+    pub(crate) fn take_hash(&self, bytes: u64) -> Option<blake3::Hasher> {
+        if bytes == 0 {
+            return Some(blake3::Hasher::new());
+        }
+        let known = locked(&self.hashes).remove(&self.id)?;
+        (known.bytes == bytes).then_some(known.hasher)
+    }
+
+    /// Keeps it for the next request: of the `bytes` that are durable.
+    pub(crate) fn keep_hash(&self, bytes: u64, hasher: blake3::Hasher) {
+        let mut hashes = locked(&self.hashes);
+        if hashes.len() >= MAX_HASHES {
+            // Any: its upload takes longer to commit, or was left long ago.
+            let Some(other) = hashes.keys().next().copied() else { return };
+            hashes.remove(&other);
+        }
+        hashes.insert(self.id, Hashed { bytes, hasher });
+    }
+
     /// Whether somebody wants the upload.
     pub(crate) fn is_wanted(&self) -> bool {
         self.stop.since.get().is_some()
@@ -122,8 +158,8 @@ impl Drop for Claim {
 }
 
 // A map is whole after every call, so a panic elsewhere leaves it usable.
-fn locked(holders: &Holders) -> MutexGuard<'_, HashMap<UploadId, Holder>> {
-    holders.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
+    map.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -144,6 +180,36 @@ mod tests {
         drop(claim);
         taker.await.expect("no panic").expect("it is free again");
         drop(uploading.claim(one).expect("and again"));
-        assert!(locked(&uploading.0).is_empty());
+        assert!(locked(&uploading.holders).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_hash_goes_on_where_it_was_kept_and_nowhere_else() {
+        let uploading = Uploading::default();
+        let id = |number: u16| {
+            let mut bytes = [0; UploadId::LEN];
+            bytes[..2].copy_from_slice(&number.to_be_bytes());
+            UploadId::from_bytes(bytes)
+        };
+        let claim = uploading.claim(id(0)).expect("it is free");
+        let mut hasher = claim.take_hash(0).expect("of nothing it is known");
+        hasher.update(b"abc");
+        claim.keep_hash(3, hasher);
+        drop(claim);
+        let claim = uploading.claim(id(0)).expect("it is free again");
+        let hasher = claim.take_hash(3).expect("it was kept");
+        assert_eq!(hasher.finalize(), blake3::hash(b"abc"));
+        assert!(claim.take_hash(3).is_none(), "once");
+        claim.keep_hash(3, hasher);
+        assert!(claim.take_hash(4).is_none(), "another replica may have taken more");
+        for number in 0..u16::try_from(MAX_HASHES).expect("fits") + 9 {
+            uploading.claim(id(number)).map_or_else(
+                |_| claim.keep_hash(1, blake3::Hasher::new()),
+                |other| {
+                    other.keep_hash(1, blake3::Hasher::new());
+                },
+            );
+        }
+        assert_eq!(locked(&uploading.hashes).len(), MAX_HASHES);
     }
 }

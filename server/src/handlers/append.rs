@@ -51,7 +51,7 @@ pub(super) struct Append {
     part: Option<OpenPart>,
     /// The part before, on its way to the disk and into a row.
     keeping: Option<JoinHandle<Result<(), StoreError>>>,
-    /// Of all bytes from the first one on, where they all come in this request.
+    /// Of all bytes from the first one on, where it is known.
     hasher: Option<blake3::Hasher>,
     on_cut: OnCut,
     /// Held until the last part is kept.
@@ -132,7 +132,7 @@ impl Append {
             offset: upload.bytes,
             part: None,
             keeping: None,
-            hasher: (upload.bytes == 0).then(blake3::Hasher::new),
+            hasher: claim.take_hash(upload.bytes),
             on_cut,
             claim: Arc::new(claim),
             memory: None,
@@ -198,16 +198,22 @@ impl Append {
         let offset = self.offset;
         self.offset += part.taken_bytes;
         let is_whole = self.upload.announced_bytes == Some(self.offset);
-        let hasher = self.hasher.as_ref().filter(|_| is_whole);
-        let blake3 = hasher.map(|hasher| hasher.finalize().into());
+        // What failed to be written was hashed, too.
+        let hasher = self.hasher.clone().filter(|hasher| hasher.count() == self.offset);
         let (to, held, before) = (self.to.clone(), self.held(), self.keeping.take());
+        let end = self.offset;
         self.keeping = Some(tokio::spawn(async move {
-            let _held = held;
+            let (claim, _memory) = held;
             if let Some(before) = before {
                 before.await.map_err(|error| StoreError::Bytes(Box::new(error)))??;
             }
             let part = part.writer.keep().await?;
-            to.append(offset, part, blake3).await
+            let blake3 = hasher.as_ref().filter(|_| is_whole).map(|it| it.finalize().into());
+            to.append(offset, part, blake3).await?;
+            if let Some(hasher) = hasher.filter(|_| !is_whole) {
+                claim.keep_hash(end, hasher);
+            }
+            Ok(())
         }));
     }
 
