@@ -1,11 +1,18 @@
 //! Ciphertext on its way: in memory up to 8 MiB, beyond that in a nameless 0600 file that the
-//! kernel drops with the process, however it ends. No plaintext comes here.
+//! kernel drops with the process, however it ends, unless it is kept. No plaintext comes here.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use keybackup_protocol::limits::MAX_INLINE_BLOB_BYTES;
+use tempfile::NamedTempFile;
+
+mod feed;
+mod nameless;
+
+pub use feed::{Feed, Reached, Tail};
 
 /// Room that is left free on the file system, so that a spool never fills it to the brim.
 const HEADROOM_BYTES: u64 = 16 * 1024 * 1024;
@@ -41,12 +48,15 @@ pub struct Spool {
     directory: PathBuf,
     store: Store,
     length: u64,
+    keepable: bool,
 }
 
 #[derive(Debug)]
 enum Store {
     Memory(Cursor<Vec<u8>>),
     File(File),
+    /// One that is to be kept, where files can't be nameless.
+    Named(NamedTempFile),
 }
 
 impl Spool {
@@ -56,7 +66,13 @@ impl Spool {
             directory: directory.to_owned(),
             store: Store::Memory(Cursor::new(Vec::new())),
             length: 0,
+            keepable: false,
         }
+    }
+
+    /// The same, that can be [kept](Self::keep).
+    pub fn keepable(directory: &Path) -> Self {
+        Self { keepable: true, ..Self::new(directory) }
     }
 
     /// A spool for `bytes` to come: refused at once when there is no room for them.
@@ -83,15 +99,57 @@ impl Spool {
     pub fn in_memory(&self) -> Option<&[u8]> {
         match &self.store {
             Store::Memory(bytes) => Some(bytes.get_ref()),
-            Store::File(_) => None,
+            Store::File(_) | Store::Named(_) => None,
+        }
+    }
+
+    /// The file, once they have left memory.
+    pub fn in_file(&self) -> Option<&File> {
+        match &self.store {
+            Store::Memory(_) => None,
+            Store::File(file) => Some(file),
+            Store::Named(file) => Some(file.as_file()),
+        }
+    }
+
+    /// The bytes, if all are in memory; else the spool again.
+    pub fn into_memory(self) -> Result<Vec<u8>, Self> {
+        match self.store {
+            Store::Memory(bytes) => Ok(bytes.into_inner()),
+            _ => Err(self),
+        }
+    }
+
+    /// The file, nameless from here on, if they have left memory.
+    pub fn into_file(self) -> Option<File> {
+        match self.store {
+            Store::Memory(_) => None,
+            Store::File(file) => Some(file),
+            Store::Named(file) => Some(file.into_file()),
+        }
+    }
+
+    /// Gives the file of a [keepable](Self::keepable) spool a name in its directory, in place of what has
+    /// it. A process that is killed leaves it from here on; a power cut may not, or not whole.
+    pub fn keep(self, name: &OsStr) -> io::Result<File> {
+        let path = self.directory.join(name);
+        match self.store {
+            Store::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+            Store::Named(file) => Ok(file.persist(path)?),
+            Store::File(file) => nameless::link(file, &path),
         }
     }
 
     fn overflow(&mut self) -> io::Result<()> {
         if let Store::Memory(bytes) = &self.store {
-            let mut file = create(&self.directory).map_err(io::Error::other)?;
-            file.write_all(bytes.get_ref())?;
-            self.store = Store::File(file);
+            let mut store = if self.keepable {
+                create_keepable(&self.directory)
+            } else {
+                create(&self.directory).map(Store::File)
+            }
+            .map_err(io::Error::other)?;
+            store.write_all(bytes.get_ref())?;
+            self.store = store;
         }
         Ok(())
     }
@@ -101,6 +159,15 @@ fn create(directory: &Path) -> Result<File, SpoolError> {
     // O_TMPFILE where the system has it: there is no name to leave behind.
     tempfile::tempfile_in(directory)
         .map_err(|source| SpoolError::Create { directory: directory.to_owned(), source })
+}
+
+fn create_keepable(directory: &Path) -> Result<Store, SpoolError> {
+    if let Some(file) = nameless::create(directory) {
+        return Ok(Store::File(file));
+    }
+    let named = tempfile::Builder::new().prefix("sealing-").tempfile_in(directory);
+    let failed = |source| SpoolError::Create { directory: directory.to_owned(), source };
+    named.map(Store::Named).map_err(failed)
 }
 
 /// Refuses when `directory` has no room for `needed_bytes` more.
@@ -123,10 +190,7 @@ impl Write for Spool {
         if self.length + bytes.len() as u64 > MAX_INLINE_BLOB_BYTES {
             self.overflow()?;
         }
-        let written = match &mut self.store {
-            Store::Memory(memory) => memory.write(bytes)?,
-            Store::File(file) => file.write(bytes)?,
-        };
+        let written = self.store.write(bytes)?;
         self.length += written as u64;
         Ok(written)
     }
@@ -141,6 +205,7 @@ impl Read for Spool {
         match &mut self.store {
             Store::Memory(memory) => memory.read(buffer),
             Store::File(file) => file.read(buffer),
+            Store::Named(file) => file.read(buffer),
         }
     }
 }
@@ -150,12 +215,29 @@ impl Seek for Spool {
         match &mut self.store {
             Store::Memory(memory) => memory.seek(position),
             Store::File(file) => file.seek(position),
+            Store::Named(file) => file.seek(position),
         }
+    }
+}
+
+impl Write for Store {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Memory(memory) => memory.write(bytes),
+            Self::File(file) => file.write(bytes),
+            Self::Named(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -173,6 +255,30 @@ mod tests {
         let mut back = Vec::new();
         spool.read_to_end(&mut back).expect("readable");
         assert!(back.chunks(1 << 20).all(|chunk| chunk == piece));
+    }
+
+    #[test]
+    fn what_is_kept_has_its_name_when_it_is_whole() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let files = || std::fs::read_dir(directory.path()).expect("listable").count();
+        for nameless in [true, false] {
+            let mut spool = Spool::keepable(directory.path());
+            spool.write_all(&vec![7; 9 << 20]).expect("room");
+            if !nameless {
+                let mut file = NamedTempFile::new_in(directory.path()).expect("a file");
+                file.write_all(&vec![7; 9 << 20]).expect("room");
+                spool.store = Store::Named(file);
+            }
+            spool.keep(OsStr::new("parcel")).expect("kept, also in place of another");
+            assert_eq!(files(), 1);
+            let metadata = std::fs::metadata(directory.path().join("parcel")).expect("is there");
+            assert_eq!((metadata.len(), metadata.permissions().mode() & 0o777), (9 << 20, 0o600));
+        }
+        drop(Spool::keepable(directory.path()));
+        assert_eq!(files(), 1);
+        let mut small = Spool::keepable(directory.path());
+        small.write_all(b"few").expect("room");
+        assert!(small.keep(OsStr::new("small")).is_err());
     }
 
     #[test]

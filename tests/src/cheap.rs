@@ -31,8 +31,12 @@ impl Ksf for CheapKsf {
 
 /// A client of the library.
 pub fn remote(url: &str) -> Remote {
-    let endpoint =
-        Endpoint { url: url.parse().expect("a URL"), ca_file: None, idle: crate::PATIENCE };
+    let endpoint = Endpoint {
+        url: url.parse().expect("a URL"),
+        ca_file: None,
+        idle: crate::PATIENCE,
+        limit: None,
+    };
     Remote::new(&endpoint).expect("it is plain HTTP")
 }
 

@@ -53,6 +53,13 @@ pub struct Global {
         value_parser = clap::value_parser!(u32).range(1..=86_400)
     )]
     pub timeout: Option<u32>,
+    /// Send and receive at most so much a second: a number of bytes, or one with K, M or G (1024)
+    /// [env: KEYBACKUP_LIMIT_RATE]
+    #[arg(long, global = true, value_name = "RATE")]
+    pub limit_rate: Option<String>,
+    /// Where what is large lies on its way, sealed [env: KEYBACKUP_SPOOL_DIR] [default: the profile]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub spool_dir: Option<PathBuf>,
     /// Allow http: to other machines than this one: who listens sees when and how much you push
     #[arg(long, global = true)]
     pub insecure_http: bool,

@@ -9,7 +9,7 @@ use rand08::rngs::OsRng;
 
 use crate::account::{self, LoggedIn};
 use crate::cli::Global;
-use crate::config::{Environment, ServerUrl, Settings, StoreKind};
+use crate::config::{Environment, Rate, ServerUrl, Settings, StoreKind};
 use crate::error::{Code, Failure};
 use crate::keys::ksf::PasswordKsf;
 use crate::marks::Opened;
@@ -78,6 +78,7 @@ impl<'a> Context<'a> {
             url: server.url().clone(),
             ca_file: self.settings.ca_file.clone(),
             idle: self.settings.timeout,
+            limit: self.settings.limit_rate.map(Rate::bytes_per_s),
         })?)
     }
 

@@ -1,7 +1,6 @@
 //! `keybackup import`: a persona zip of the old Key Backup Service becomes a version of a persona,
 //! sealed straight from the zip.
 
-use rand08::rngs::OsRng;
 use serde::Serialize;
 
 use super::context::Context;
@@ -12,7 +11,6 @@ use crate::archive::{self, AuditError, ContentError, Limits, Policy, RepackError
 use crate::cli;
 use crate::error::{Code, CommandResult, Failure};
 use crate::records::{Digest, Name, Nickname};
-use crate::seal::{BlobType, BlobWriter};
 use crate::spool::Spool;
 use crate::ui::{self, Task, Unit};
 use crate::vault::VaultError;
@@ -66,21 +64,21 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Import) -> CommandResu
     let standing = opened.index.by_name(name.as_str());
     let remote = standing.and_then(|(id, _)| Some((id, opened.personas.get(&id)?)));
     let id = remote.map_or_else(new_persona_id, |(id, _)| id);
-    let version = remote.map_or(1, |(_, remote)| remote.label.label.version + 1);
 
-    let key = session.vault.keyring.active_persona_key(id);
+    let nickname = json.nickname.as_deref().and_then(Nickname::tidy);
+    let outgoing = Outgoing {
+        id,
+        remote: remote.map(|(_, remote)| remote),
+        name: &name,
+        nickname: nickname.clone(),
+        directory: None,
+        repair: None,
+    };
     let progress =
         ui.progress(Task::Packing, Some(name.as_str()), Unit::Bytes, Some(audited.bytes));
     let out = |error| Failure::from(VaultError::from(error));
-    let mut writer = BlobWriter::create(
-        &mut OsRng,
-        &key,
-        BlobType::Directory,
-        session.vault.account,
-        version,
-        Spool::new(&session.profile.spool_dir()?),
-    )
-    .map_err(out)?;
+    let spool = Spool::new(&session.spool_place(context)?.directory);
+    let mut writer = outgoing.writer(&session, spool).map_err(out)?;
     let packed =
         archive::repack(&mut zip, &audited, &mut writer, &mut |bytes| progress.advance(bytes))
             .map_err(|error| repack_failure(error, &shown))?;
@@ -94,7 +92,6 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Import) -> CommandResu
     });
     // What lies in the trash comes out of it by a new version.
     let same = same_content && remote.is_some_and(|(_, remote)| !remote.trashed);
-    let nickname = json.nickname.as_deref().and_then(Nickname::tidy);
     let mut persona = Persona {
         size: Some(packed.summary.bytes),
         files: Some(packed.summary.files),
@@ -118,15 +115,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Import) -> CommandResu
     }
     persona.changed = !same;
     if !same && !arguments.dry_run {
-        let outgoing = Outgoing {
-            id,
-            remote: remote.map(|(_, remote)| remote),
-            name: &name,
-            nickname,
-            directory: None,
-            repair: None,
-        };
-        let bytes = Bytes { spool, blob: sealed, summary: packed.summary };
+        let held = outgoing.send(context, &session, spool)?;
+        let bytes = Bytes { held, blob: sealed, summary: packed.summary };
         persona = outgoing.commit(context, &mut session, &opened, bytes)?;
     }
     let source = path.display().to_string();

@@ -32,6 +32,7 @@ mod repair;
 mod reset;
 mod restore;
 mod scan;
+mod sending;
 mod sessions;
 mod status;
 mod verify;
@@ -43,7 +44,7 @@ use keybackup_protocol::Address;
 use serde::Serialize;
 
 use crate::cli::{self, Cli, Command};
-use crate::config::{Environment, ServerUrl, Settings};
+use crate::config::{Environment, Rate, ServerUrl, Settings};
 use crate::error::{Code, CommandResult, Failure};
 use crate::records::Name;
 use crate::ui::{self, Ui};
@@ -125,6 +126,7 @@ fn probe(settings: &Settings, server: &ServerUrl) -> Result<doctor::ServerFacts,
         url: server.url().clone(),
         ca_file: settings.ca_file.clone(),
         idle: settings.timeout,
+        limit: settings.limit_rate.map(Rate::bytes_per_s),
     })?;
     let status = remote.status()?;
     Ok(doctor::ServerFacts { version: status.version, protocols: status.protocols, date: None })

@@ -1,6 +1,6 @@
 //! Sealed bytes on their way out: label them, commit them, remember them.
 
-use keybackup_protocol::PersonaId;
+use keybackup_protocol::{PersonaId, UploadId};
 use rand08::RngCore;
 use rand08::rngs::OsRng;
 
@@ -14,9 +14,8 @@ use crate::records::{
 };
 use crate::remote::Base;
 use crate::seal::SealedBlob;
-use crate::spool::Spool;
 use crate::ui::{Task, Unit};
-use crate::vault::Change;
+use crate::vault::{BlobAt, Change, NewBlob};
 
 /// A persona that gets a new version.
 pub(super) struct Outgoing<'a> {
@@ -48,11 +47,19 @@ pub(super) struct Place {
 /// What the new version holds, sealed.
 pub(super) struct Bytes {
     /// Header and payload.
-    pub(super) spool: Spool,
+    pub(super) held: Held,
     /// What the label has to say of them.
     pub(super) blob: SealedBlob,
     /// What is inside.
     pub(super) summary: Summary,
+}
+
+/// Where header and payload are.
+pub(super) enum Held {
+    /// In memory.
+    Here(Vec<u8>),
+    /// At the server.
+    Upload(UploadId),
 }
 
 /// An id for a persona that no server knows yet.
@@ -77,7 +84,7 @@ impl Outgoing<'_> {
         opened: &Opened,
         bytes: Bytes,
     ) -> Result<Persona, Failure> {
-        let Bytes { mut spool, blob, summary } = bytes;
+        let Bytes { held, blob, summary } = bytes;
         let base = match (&self.repair, self.remote) {
             (Some(place), _) => place.base,
             (None, Some(remote)) => Base::Version(remote.label.label.version),
@@ -85,17 +92,26 @@ impl Outgoing<'_> {
         };
         let label = self.label(session, &blob, &summary);
         let stored_size = blob.blob_bytes;
-        let progress = context.ui.progress(
-            Task::Sending,
-            Some(self.name.as_str()),
-            Unit::Bytes,
-            Some(stored_size),
-        );
-        let change =
-            Change { persona: self.id, base, label: label.clone(), blob: Some((blob, &mut spool)) };
-        let landed =
-            session.commit(opened.clone(), change, &mut |bytes| progress.advance(bytes))?;
+        let name = Some(self.name.as_str());
+        let (bytes, progress) = match &held {
+            Held::Here(bytes) => {
+                let total = Some(stored_size);
+                let shown = context.ui.progress(Task::Sending, name, Unit::Bytes, total);
+                (BlobAt::Here(bytes), Some(shown))
+            }
+            Held::Upload(upload) => (BlobAt::Upload(*upload), None),
+        };
+        let blob = Some(NewBlob { sealed: blob, bytes });
+        let change = Change { persona: self.id, base, label: label.clone(), blob };
+        let landed = session.commit(opened.clone(), change, &mut |bytes| {
+            if let Some(progress) = &progress {
+                progress.advance(bytes);
+            }
+        })?;
         drop(progress);
+        if matches!(held, Held::Upload(_)) {
+            session.drop_parcel();
+        }
         if let Some(directory) = &self.directory {
             let standing = Standing {
                 version: landed.version,
@@ -131,16 +147,7 @@ impl Outgoing<'_> {
             name: self.name.clone(),
             nickname: self.nickname.clone(),
             version,
-            content: Some(Content {
-                header: HeaderBytes::from(blob.header),
-                blake3: Digest::from(blob.blake3),
-                blob_bytes: blob.blob_bytes,
-                zip_bytes: blob.zip_bytes,
-                fingerprint: Digest::from(summary.fingerprint),
-                files: summary.files,
-                directories: summary.directories,
-                bytes: summary.bytes,
-            }),
+            content: Some(content(blob, summary)),
             content_version: Some(version),
             removed: false,
             device: session.vault.device,
@@ -152,5 +159,19 @@ impl Outgoing<'_> {
                 .as_ref()
                 .map_or_else(Vec::new, |place| place.supersedes.clone()),
         }
+    }
+}
+
+/// What a label says of sealed bytes.
+pub(super) fn content(blob: &SealedBlob, summary: &Summary) -> Content {
+    Content {
+        header: HeaderBytes::from(blob.header),
+        blake3: Digest::from(blob.blake3),
+        blob_bytes: blob.blob_bytes,
+        zip_bytes: blob.zip_bytes,
+        fingerprint: Digest::from(summary.fingerprint),
+        files: summary.files,
+        directories: summary.directories,
+        bytes: summary.bytes,
     }
 }

@@ -176,7 +176,7 @@ pub(super) fn push(
         return Ok(would_push(&scan, name, local, remote, directory));
     }
     let outgoing = Outgoing {
-        id: remote.map_or_else(new_persona_id, |(id, _)| id),
+        id: remote.map_or_else(|| left_id(session, opened, name), |(id, _)| id),
         remote: remote.map(|(_, remote)| remote),
         name,
         nickname: local.nickname.as_deref().and_then(Nickname::tidy),
@@ -189,6 +189,13 @@ pub(super) fn push(
     session.save_cache(id, &sealed.cache);
     persona.skipped = sealed.skipped;
     Ok(Pushed { sent: persona.stored_size.unwrap_or_default(), persona })
+}
+
+/// The id of a new persona: that under which it was sealed, and not committed, before.
+fn left_id(session: &Session, opened: &Opened, name: &Name) -> PersonaId {
+    let left = session.left_parcel().filter(|parcel| parcel.name == *name);
+    let id = left.map(|parcel| parcel.persona).filter(|id| !opened.personas.contains_key(id));
+    id.unwrap_or_else(new_persona_id)
 }
 
 fn would_push(
@@ -228,6 +235,7 @@ fn settle(
         session.save_state()?;
     }
     session.save_cache(id, cache);
+    session.drop_parcel_of(id);
     Ok(())
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Section {
     pub(super) personas_dir: Option<PathBuf>,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) timeout_s: Option<u32>,
+    pub(super) spool_dir: Option<PathBuf>,
+    pub(super) limit_rate: Option<String>,
     pub(super) store: Option<StoreKind>,
 }
 

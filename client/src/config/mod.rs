@@ -15,12 +15,14 @@ mod error;
 mod file;
 mod names;
 mod places;
+mod rate;
 mod server;
 mod sources;
 
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use names::{ProfileName, host_name};
+pub use rate::{Rate, RateError};
 pub use server::{ServerUrl, ServerUrlError};
 
 use file::File;
@@ -36,6 +38,10 @@ pub struct Settings {
     pub personas_dir: PathBuf,
     /// PEM file of certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Where ciphertext goes on its way, unless with the profile.
+    pub spool_dir: Option<PathBuf>,
+    /// Most bytes a second, to the server and from it.
+    pub limit_rate: Option<Rate>,
     /// How long to wait for the server, or for another client to let go of the profile.
     pub timeout: Duration,
     /// Where to keep a login; `None`: the keyring if one answers, else a file after saying so.
@@ -90,6 +96,19 @@ impl Settings {
                 .clone()
                 .or_else(|| environment.path("KEYBACKUP_CA_FILE"))
                 .or_else(|| in_file(section.ca_file)),
+            spool_dir: options
+                .spool_dir
+                .clone()
+                .or_else(|| environment.path("KEYBACKUP_SPOOL_DIR"))
+                .or_else(|| in_file(section.spool_dir)),
+            limit_rate: sources
+                .text(
+                    ("--limit-rate", options.limit_rate.clone()),
+                    "KEYBACKUP_LIMIT_RATE",
+                    section.limit_rate,
+                )?
+                .map(Given::parse)
+                .transpose()?,
             timeout: sources.timeout(options.timeout, section.timeout_s)?,
             store,
             config_found: file.found,

@@ -29,6 +29,8 @@ pub enum Label {
     LocalState,
     /// Object keys of a stat cache.
     StatCache,
+    /// Object keys of a parcel.
+    Parcel,
     /// Vault key, with a persona id → key of that persona.
     Persona,
     /// Persona key, with salt and header → keys of one blob.
@@ -57,6 +59,7 @@ impl Label {
             Self::Invitation => "invitation",
             Self::LocalState => "local state",
             Self::StatCache => "stat cache",
+            Self::Parcel => "parcel",
             Self::Persona => "persona",
             Self::Blob => "blob",
             Self::RootProof => "root proof",
@@ -95,11 +98,13 @@ pub enum ObjectType {
     LocalState,
     /// What a device knows of unchanged files.
     StatCache,
+    /// What a device has sealed and not yet sent.
+    Parcel,
 }
 
 impl ObjectType {
     /// Every type, in the order of their bytes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::PasswordSlot,
         Self::RecoverySlot,
         Self::DeviceSlot,
@@ -111,6 +116,7 @@ impl ObjectType {
         Self::Invitation,
         Self::LocalState,
         Self::StatCache,
+        Self::Parcel,
     ];
 
     /// The type's byte.
@@ -127,6 +133,7 @@ impl ObjectType {
             Self::Invitation => 0x09,
             Self::LocalState => 0x0a,
             Self::StatCache => 0x0b,
+            Self::Parcel => 0x0c,
         }
     }
 
@@ -149,6 +156,7 @@ impl ObjectType {
             Self::Invitation => Label::Invitation,
             Self::LocalState => Label::LocalState,
             Self::StatCache => Label::StatCache,
+            Self::Parcel => Label::Parcel,
         }
     }
 }

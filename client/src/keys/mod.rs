@@ -15,6 +15,6 @@ pub use derive::derive;
 pub use labels::{BlobType, FORMAT_VERSION, Label, ObjectType};
 pub use tree::{
     BlobKeys, SealingKey, device_record_key, index_key, keyring_key, label_key, local_state_key,
-    password_slot_key, persona_key, phrase_proof, recovery_slot_key, root_proof, stat_cache_key,
-    token_record_key, verifier,
+    parcel_key, password_slot_key, persona_key, phrase_proof, recovery_slot_key, root_proof,
+    stat_cache_key, token_record_key, verifier,
 };

@@ -118,6 +118,11 @@ pub fn stat_cache_key(vault: &VaultKey) -> SealingKey {
     SealingKey::of_vault(vault, ObjectType::StatCache, Label::LocalState)
 }
 
+/// Seals what a device knows of a blob that it has sealed and not yet sent.
+pub fn parcel_key(vault: &VaultKey) -> SealingKey {
+    SealingKey::of_vault(vault, ObjectType::Parcel, Label::LocalState)
+}
+
 /// The keys of one blob, from one derivation of 83 bytes.
 pub struct BlobKeys(DerivedKey<83>);
 

@@ -35,6 +35,9 @@ impl Snapshot {
     }
 }
 
+/// What a whole spool is called in the directory for ciphertext on its way.
+pub const PARCEL: &str = "parcel";
+
 /// How many labels are noted when they are sent: as many processes may be killed, one after the
 /// other, before the first of their commits comes about.
 const SENT_KEPT: usize = 8;
@@ -67,6 +70,17 @@ impl LockedProfile {
         }
     }
 
+    /// Keeps the sealed record of a blob that is to be sent.
+    pub fn save_parcel(&self, sealed: &[u8]) -> Result<(), ProfileError> {
+        save_cache(self.path("parcel.sealed"), sealed)
+    }
+
+    /// Forgets it; the file that it names is who made it to remove.
+    pub fn drop_parcel(&self) -> Result<(), ProfileError> {
+        let path = self.path("parcel.sealed");
+        durable::remove(&path).map_err(|source| ProfileError::writing(path, source))
+    }
+
     /// Keeps a listing in place of the last one. An `ETag` with a line feed in it is not kept.
     pub fn save_snapshot(&self, snapshot: &Snapshot) -> Result<(), ProfileError> {
         if snapshot.etag.contains('\n') {
@@ -87,8 +101,8 @@ impl LockedProfile {
         save_cache(self.cache_path(persona), sealed)
     }
 
-    /// A directory for ciphertext on its way, emptied of what a killed process left there. Where
-    /// it can't be made, what is small needs none, and what is not tells it.
+    /// A directory for ciphertext on its way, emptied of what a killed process left there, but for a
+    /// parcel. Where it can't be made, what is small needs none, and what is not tells it.
     pub fn spool_dir(&self) -> Result<PathBuf, ProfileError> {
         let path = self.path("spool");
         let Ok(Ok(entries)) = self.private_dir("spool").map(std::fs::read_dir) else {
@@ -102,7 +116,8 @@ impl LockedProfile {
         for entry in entries {
             let entry = entry.map_err(failed)?;
             // Spools are files; what is none, somebody else has put there.
-            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if is_file && (entry.file_name() != PARCEL || self.parcel().is_none()) {
                 durable::remove(&entry.path()).map_err(failed)?;
             }
         }

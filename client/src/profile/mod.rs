@@ -11,6 +11,8 @@
 //! | `snapshot` | the last listing and its `ETag` |
 //! | `sent.json` | which labels were sent last |
 //! | `upload` | the id of an upload that is under way |
+//! | `parcel.sealed` | what is known of a blob that is sealed and not yet committed |
+//! | `spool/` | sealed bytes on their way: nameless while they are made, `parcel` when they are whole |
 //! | `cache/<persona>.sealed` | stat caches, sealed |
 //! | `login.json` | token and root key, where no keyring keeps them |
 //! | `lock` | locked by the one process that may write |
@@ -37,7 +39,7 @@ mod lock;
 mod login;
 mod record;
 
-pub use caches::{Sent, Snapshot};
+pub use caches::{PARCEL, Sent, Snapshot};
 pub use error::ProfileError;
 pub use login::{FormerRoot, Login, Session};
 pub use record::{FormerEpoch, Record};
@@ -102,6 +104,11 @@ impl Profile {
     /// The upload that was under way last, if it was not finished.
     pub fn upload(&self) -> Option<UploadId> {
         std::fs::read_to_string(self.path("upload")).ok()?.parse().ok()
+    }
+
+    /// The sealed record of a blob that was to be sent, if one was left.
+    pub fn parcel(&self) -> Option<Vec<u8>> {
+        std::fs::read(self.path("parcel.sealed")).ok()
     }
 
     /// The sealed stat cache of a persona, if one is there.

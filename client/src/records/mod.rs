@@ -9,6 +9,7 @@ mod keyring;
 mod label;
 mod local_state;
 mod name;
+mod parcel;
 pub mod slot;
 mod unknown;
 
@@ -26,6 +27,7 @@ pub(crate) use label::tests as labels;
 pub use label::{Content, Kind, Label, OpenedLabel, Superseded};
 pub use local_state::{Base, LocalState, Mark};
 pub use name::{Name, NameError, Nickname};
+pub use parcel::Parcel;
 
 use crate::seal::{OpenError, SealError};
 

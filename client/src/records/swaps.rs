@@ -50,6 +50,7 @@ impl World {
             ObjectType::TokenRecord => keys::token_record_key(vault),
             ObjectType::LocalState => keys::local_state_key(vault),
             ObjectType::StatCache => keys::stat_cache_key(vault),
+            ObjectType::Parcel => keys::parcel_key(vault),
             ObjectType::DeviceSlot | ObjectType::Invitation => return None,
         })
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use keybackup_protocol::api::code;
+
 /// A request that was not answered as the API says.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -87,6 +89,17 @@ impl RemoteError {
             Self::Broken { .. } | Self::TimedOut { .. } | Self::NotKeybackup { .. } => true,
             // 503 and 507 are definite refusals of our server.
             Self::Refused { status, .. } => matches!(status, 500 | 502 | 504),
+            _ => false,
+        }
+    }
+
+    /// Whether it is one of the way, or of the moment, so that a transfer may go on.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Broken { .. } => true,
+            Self::Refused { status, .. } => {
+                matches!(status, 408 | 423 | 500 | 502..=504) || self.is(code::OFFSET)
+            }
             _ => false,
         }
     }

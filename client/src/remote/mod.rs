@@ -2,6 +2,7 @@
 //! bounded, and **not yet trusted**; the layers above authenticate it.
 
 mod error;
+mod pace;
 mod uploads;
 mod wire;
 

@@ -1,17 +1,20 @@
 //! Uploads by tus 1.0.0: begun empty, so that its name is known before anything can break, then sent
 //! from wherever the server has it, over as many connections as that takes.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::thread;
 use std::time::Duration;
 
-use keybackup_protocol::api::{Uploaded, code};
+use keybackup_protocol::api::Uploaded;
 use keybackup_protocol::{UploadId, limits, routes};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder, Response};
 
 use super::wire::Body;
 use super::{Progress, Remote, RemoteError};
+use crate::spool::{Reached, Tail};
+
+const LENGTH: &str = "upload-length";
 
 /// Pauses before asking how far an upload is, after a failure without progress since the one before;
 /// after the last one it is given up.
@@ -23,24 +26,41 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(4),
     Duration::from_secs(8),
 ];
+/// How often the beginning of an upload is asked for again.
+const BEGINNINGS: usize = 3;
 /// Longest pause that a server may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Bytes that can be read again from anywhere.
-pub trait Rereadable: Read + Seek + Send {}
-impl<T: Read + Seek + Send> Rereadable for T {}
-
 impl Remote {
-    /// `POST /uploads`: begins one of `length` bytes.
-    pub fn create_upload(&self, length: u64) -> Result<UploadId, RemoteError> {
-        let request = self.tus(Method::POST, routes::UPLOADS).header("upload-length", length);
+    /// `POST /uploads`: begins one of `length` bytes, or of a length that is to be told. Asks again a few
+    /// times: where an answer was lost, what was begun is empty, and its time ends it.
+    pub fn create_upload(&self, length: Option<u64>) -> Result<UploadId, RemoteError> {
+        let mut pauses = PAUSES.iter().take(BEGINNINGS);
+        loop {
+            match self.try_create_upload(length) {
+                Err(failure) if failure.is_passing() => match pauses.next() {
+                    Some(pause) => thread::sleep(*pause),
+                    None => return Err(failure),
+                },
+                created => return created,
+            }
+        }
+    }
+
+    fn try_create_upload(&self, length: Option<u64>) -> Result<UploadId, RemoteError> {
+        let request = self.tus(Method::POST, routes::UPLOADS);
+        let request = match length {
+            Some(length) => request.header(LENGTH, length),
+            None => request.header("upload-defer-length", 1),
+        };
         let response = self.wire.send(request, Body::None, &mut |_| {})?;
         let uploaded: Uploaded = self.wire.json(response, limits::MAX_JSON_BYTES)?;
         Ok(uploaded.upload)
     }
 
-    /// Sends all `length` bytes of an upload that was just begun. When the connection breaks, it goes
-    /// on where the server says that it has it, with growing pauses; progress makes them short again.
+    /// Sends what comes into a spool, to its end, by an upload that was just begun. When the connection
+    /// breaks, it goes on where the server says that it has it, with growing pauses; progress makes
+    /// them short again. False if there is no end: what was to be sent is not made after all.
     ///
     /// # Errors
     /// The last failure, after six without progress. [`RemoteError::NotKeybackup`] when the server
@@ -48,28 +68,35 @@ impl Remote {
     pub fn send_upload(
         &self,
         upload: &UploadId,
-        bytes: &mut dyn Rereadable,
-        length: u64,
+        tail: &Tail,
         progress: Progress<'_>,
-    ) -> Result<(), RemoteError> {
-        let mut course = Course { length, ..Course::default() };
-        loop {
-            let failure = match self.send_from(upload, bytes, &mut course, progress) {
-                Ok(offset) => {
-                    course.confirm(offset).map_err(|what| self.wire.odd(what))?;
-                    if course.offset == length {
-                        return Ok(());
-                    }
-                    self.wire.odd("it takes less of an upload than was sent")
-                }
-                Err(failure) if is_passing(&failure) => failure,
-                Err(failure) => return Err(failure),
-            };
-            self.find_again(upload, &mut course, failure)?;
-            if course.offset == length {
-                return Ok(());
+    ) -> Result<bool, RemoteError> {
+        self.go_on(upload, tail, Course::default(), progress)
+    }
+
+    /// Goes on with an upload that another process has left, of a spool that is whole.
+    ///
+    /// # Errors
+    /// As [`send_upload`](Self::send_upload), and `gone` where the server no longer has it.
+    pub fn resume_upload(
+        &self,
+        upload: &UploadId,
+        tail: &Tail,
+        progress: Progress<'_>,
+    ) -> Result<bool, RemoteError> {
+        let Some(reached) = tail.wait(0) else { return Ok(false) };
+        // How much the other one has sent, nobody knows any more.
+        let mut course = Course { sent: reached.bytes, ..Course::default() };
+        match self.look_up(upload, &mut course) {
+            Ok(()) => {}
+            Err(failure) if failure.is_passing() => {
+                self.find_again(upload, &mut course, failure)?;
             }
+            Err(refusal) => return Err(refusal),
         }
+        progress(course.offset);
+        course.sent = course.offset;
+        self.go_on(upload, tail, course, progress)
     }
 
     /// `DELETE /uploads/<id>`.
@@ -78,22 +105,56 @@ impl Remote {
         self.wire.send(request, Body::None, &mut |_| {}).map(drop)
     }
 
-    /// `PATCH /uploads/<id>`: the rest from where it is; returns what the server then has.
+    fn go_on(
+        &self,
+        upload: &UploadId,
+        tail: &Tail,
+        mut course: Course,
+        progress: Progress<'_>,
+    ) -> Result<bool, RemoteError> {
+        loop {
+            let Some(reached) = tail.wait(course.offset) else { return Ok(false) };
+            if course.is_over(reached) {
+                return Ok(true);
+            }
+            let failure = match self.send_from(upload, tail, reached, &mut course, progress) {
+                Ok(offset) => {
+                    course.confirm(offset).map_err(|what| self.wire.odd(what))?;
+                    if course.offset == reached.bytes {
+                        if reached.whole {
+                            return Ok(true);
+                        }
+                        continue;
+                    }
+                    self.wire.odd("it takes less of an upload than was sent")
+                }
+                Err(failure) if failure.is_passing() => failure,
+                Err(failure) => return Err(failure),
+            };
+            self.find_again(upload, &mut course, failure)?;
+        }
+    }
+
+    /// `PATCH /uploads/<id>`: what is there from where the upload is; returns what the server then has.
+    /// With the last bytes it tells the length.
     fn send_from(
         &self,
         upload: &UploadId,
-        bytes: &mut dyn Rereadable,
+        tail: &Tail,
+        reached: Reached,
         course: &mut Course,
         progress: Progress<'_>,
     ) -> Result<u64, RemoteError> {
-        let (offset, length) = (course.offset, course.length - course.offset);
-        bytes.seek(SeekFrom::Start(offset))?;
-        let request = self
+        let (offset, length) = (course.offset, reached.bytes - course.offset);
+        let mut request = self
             .tus(Method::PATCH, &path(upload))
             .header("upload-offset", offset)
             .header(CONTENT_TYPE, "application/offset+octet-stream");
+        if reached.whole {
+            request = request.header(LENGTH, reached.bytes);
+        }
         let mut at = offset;
-        let mut reader = bytes;
+        let mut reader = From { tail, at: offset };
         let body = Body::Stream { reader: &mut reader, length };
         let answer = self.wire.send(request, body, &mut |moved| {
             at += moved;
@@ -112,15 +173,19 @@ impl Remote {
         loop {
             let Some(pause) = course.pause(&failure) else { return Err(failure) };
             thread::sleep(pause);
-            let request = self.tus(Method::HEAD, &path(upload));
-            match self.wire.head(request).and_then(|response| self.offset(&response)) {
-                Ok(offset) => {
-                    return course.confirm(offset).map_err(|what| self.wire.odd(what));
-                }
-                Err(again) if is_passing(&again) => failure = again,
-                Err(refusal) => return Err(refusal),
+            match self.look_up(upload, course) {
+                Err(again) if again.is_passing() => failure = again,
+                found => return found,
             }
         }
+    }
+
+    /// `HEAD /uploads/<id>`.
+    fn look_up(&self, upload: &UploadId, course: &mut Course) -> Result<(), RemoteError> {
+        let response = self.wire.head(self.tus(Method::HEAD, &path(upload)))?;
+        course.confirm(self.offset(&response)?).map_err(|what| self.wire.odd(what))?;
+        course.announced = number(&response, LENGTH);
+        Ok(())
     }
 
     fn tus(&self, method: Method, path: &str) -> RequestBuilder {
@@ -128,10 +193,28 @@ impl Remote {
     }
 
     fn offset(&self, response: &Response) -> Result<u64, RemoteError> {
-        let offset = response.headers().get("upload-offset").and_then(|v| v.to_str().ok());
-        let digits = offset.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-        let offset = digits.and_then(|text| text.parse().ok());
+        let offset = number(response, "upload-offset");
         offset.ok_or_else(|| self.wire.odd("it does not say how much of an upload it has"))
+    }
+}
+
+fn number(response: &Response, header: &str) -> Option<u64> {
+    let value = response.headers().get(header).and_then(|value| value.to_str().ok());
+    let digits = value.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.and_then(|text| text.parse().ok())
+}
+
+/// Reads a spool from somewhere on.
+struct From<'a> {
+    tail: &'a Tail,
+    at: u64,
+}
+
+impl Read for From<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.tail.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }
 
@@ -139,23 +222,11 @@ fn path(upload: &UploadId) -> String {
     format!("{}/{upload}", routes::UPLOADS)
 }
 
-/// Whether a failure is one of the way, or of the moment, so that the upload may go on.
-fn is_passing(failure: &RemoteError) -> bool {
-    match failure {
-        RemoteError::Unreachable { .. }
-        | RemoteError::TimedOut { .. }
-        | RemoteError::Broken { .. } => true,
-        RemoteError::Refused { status, code, .. } => {
-            matches!(status, 408 | 423 | 500 | 502..=504) || code == code::OFFSET
-        }
-        _ => false,
-    }
-}
-
 /// How far an upload is.
 #[derive(Default)]
 struct Course {
-    length: u64,
+    /// The length that the server says it knows.
+    announced: Option<u64>,
     /// What the server said last.
     offset: u64,
     /// The most that it has said.
@@ -167,6 +238,11 @@ struct Course {
 }
 
 impl Course {
+    /// Whether the server has all, and knows it.
+    fn is_over(&self, reached: Reached) -> bool {
+        reached.whole && self.offset == reached.bytes && self.announced == Some(reached.bytes)
+    }
+
     /// Notes that bytes up to `at` were handed to the connection; returns how many of them for the
     /// first time.
     fn moved_to(&mut self, at: u64) -> u64 {
@@ -213,7 +289,7 @@ mod tests {
     /// Holds rule 17.
     #[test]
     fn a_server_has_no_more_than_was_sent() {
-        let mut course = Course { length: 100, ..Course::default() };
+        let mut course = Course::default();
         assert_eq!((course.moved_to(60), course.moved_to(60)), (60, 0));
         assert!(course.confirm(61).is_err());
         assert!(course.confirm(50).is_ok());
@@ -225,7 +301,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_until_there_is_progress() {
-        let mut course = Course { length: 100, ..Course::default() };
+        let mut course = Course::default();
         course.moved_to(100);
         let failure = refused(500, "internal", None);
         for pause in PAUSES {
@@ -258,7 +334,7 @@ mod tests {
             (507, "quota", false),
             (507, "full", false),
         ] {
-            assert_eq!(is_passing(&refused(status, code, None)), passes, "{status} {code}");
+            assert_eq!(refused(status, code, None).is_passing(), passes, "{status} {code}");
         }
     }
 }

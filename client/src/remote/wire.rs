@@ -14,10 +14,8 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::mpsc;
 
 use super::RemoteError;
+use super::pace::Pace;
 use crate::secret::Token;
-
-/// Bytes that are handed to the connection at a time.
-const PIECE_BYTES: usize = 64 * 1024;
 
 /// Slowest transfer that is waited for, averaged after ten times the idle time.
 const LOWEST_BYTES_PER_S: u64 = 1024;
@@ -31,6 +29,8 @@ pub struct Endpoint {
     pub ca_file: Option<std::path::PathBuf>,
     /// Longest time without progress.
     pub idle: Duration,
+    /// Most bytes a second, each way.
+    pub limit: Option<u64>,
 }
 
 /// An HTTP client bound to one server.
@@ -39,6 +39,9 @@ pub(super) struct Wire {
     client: reqwest::Client,
     base: Url,
     idle: Duration,
+    /// Of what goes to the server, and of what comes from it.
+    sending: Arc<Pace>,
+    receiving: Pace,
     /// The account's current epoch, as the last answer named it.
     current_epoch: Mutex<Option<EpochId>>,
 }
@@ -78,7 +81,15 @@ impl Wire {
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
-        Ok(Self { runtime, client, base, idle: endpoint.idle, current_epoch: Mutex::new(None) })
+        Ok(Self {
+            runtime,
+            client,
+            base,
+            idle: endpoint.idle,
+            sending: Arc::new(Pace::new(endpoint.limit)),
+            receiving: Pace::new(endpoint.limit),
+            current_epoch: Mutex::new(None),
+        })
     }
 
     pub(super) fn server(&self) -> String {
@@ -163,20 +174,27 @@ impl Wire {
     fn send_memory(
         &self,
         request: RequestBuilder,
-        mut bytes: Bytes,
+        bytes: Bytes,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Response, RemoteError> {
         let length = bytes.len();
         let moved = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&moved);
-        let pieces = std::iter::from_fn(move || {
-            let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
-            counted.fetch_add(piece.len() as u64, Ordering::Relaxed);
-            (!piece.is_empty()).then_some(Ok::<_, std::io::Error>(piece))
+        let (counted, pace) = (Arc::clone(&moved), Arc::clone(&self.sending));
+        let pieces = futures_util::stream::unfold(bytes, move |mut bytes| {
+            let (counted, pace) = (Arc::clone(&counted), Arc::clone(&pace));
+            async move {
+                let piece = bytes.split_to(bytes.len().min(pace.piece_bytes()));
+                match pace.take(piece.len(), Instant::now()) {
+                    Duration::ZERO => {}
+                    wait => tokio::time::sleep(wait).await,
+                }
+                counted.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                (!piece.is_empty()).then_some((Ok::<_, std::io::Error>(piece), bytes))
+            }
         });
         let request = request
             .header(reqwest::header::CONTENT_LENGTH, length)
-            .body(reqwest::Body::wrap_stream(futures_util::stream::iter(pieces)));
+            .body(reqwest::Body::wrap_stream(pieces));
         self.watch(request, &moved, progress)
     }
 
@@ -205,7 +223,7 @@ impl Wire {
             .header(reqwest::header::CONTENT_LENGTH, length)
             .body(reqwest::Body::wrap_stream(stream));
         std::thread::scope(|scope| {
-            let feeder = scope.spawn(move || feed(reader, length, &sender));
+            let feeder = scope.spawn(move || feed(reader, length, &self.sending, &sender));
             let answer = self.watch(request, &moved, progress);
             // An answer can come before the body is gone, or none at all. Nobody takes the rest
             // then: without this the feeder would wait for ever for room in the channel.
@@ -290,6 +308,10 @@ impl Wire {
                 return Err(self.odd("its answer is longer than it may be"));
             }
             sink(&chunk)?;
+            match self.receiving.take(chunk.len(), Instant::now()) {
+                Duration::ZERO => {}
+                wait => std::thread::sleep(wait),
+            }
         }
     }
 
@@ -373,18 +395,20 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn feed(
     reader: &mut (dyn Read + Send),
     length: u64,
+    pace: &Pace,
     sender: &mpsc::Sender<Result<Bytes, std::io::Error>>,
 ) -> std::io::Result<()> {
     let mut left = length;
     while left > 0 {
-        let mut piece =
-            vec![0; usize::try_from(left).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES))];
+        let most = pace.piece_bytes();
+        let mut piece = vec![0; usize::try_from(left).map_or(most, |left| left.min(most))];
         if let Err(error) = reader.read_exact(&mut piece) {
             // The request must not end as if it were whole.
             let _ = sender.blocking_send(Err(std::io::Error::from(error.kind())));
             return Err(error);
         }
         left -= piece.len() as u64;
+        std::thread::sleep(pace.take(piece.len(), Instant::now()));
         if sender.blocking_send(Ok(Bytes::from(piece))).is_err() {
             break;
         }

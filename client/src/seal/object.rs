@@ -65,6 +65,11 @@ impl Binding {
         Self { account, object: *persona.as_bytes(), version: 0 }
     }
 
+    /// Of a device's parcel.
+    pub const fn parcel(account: AccountId, device: DeviceId) -> Self {
+        Self { account, object: *device.as_bytes(), version: 0 }
+    }
+
     /// The associated data: everything before the commitment ‖ account ‖ object ‖ version.
     fn associated(&self, head: &[u8; HEAD_LEN]) -> [u8; HEAD_LEN + 16 + 16 + 8] {
         let mut associated = [0; HEAD_LEN + 16 + 16 + 8];

@@ -74,7 +74,7 @@ pub(crate) fn object_plaintext_bytes(object_type: ObjectType, bytes: usize) -> O
         | ObjectType::DeviceRecord
         | ObjectType::TokenRecord
         | ObjectType::Invitation => bytes.checked_next_multiple_of(STEP_BYTES)?,
-        ObjectType::Index | ObjectType::LocalState | ObjectType::StatCache => {
+        ObjectType::Index | ObjectType::LocalState | ObjectType::StatCache | ObjectType::Parcel => {
             let bytes = u64::try_from(bytes).ok().filter(|bytes| *bytes <= 1 << 32)?;
             usize::try_from(padme(bytes)).ok()?.max(LEAST_LIST_BYTES)
         }
@@ -94,7 +94,7 @@ pub(crate) const fn max_object_bytes(object_type: ObjectType) -> usize {
         | ObjectType::DeviceRecord
         | ObjectType::TokenRecord
         | ObjectType::Invitation => MAX_LABEL_BYTES,
-        ObjectType::LocalState | ObjectType::StatCache => MAX_LOCAL_BYTES,
+        ObjectType::LocalState | ObjectType::StatCache | ObjectType::Parcel => MAX_LOCAL_BYTES,
     }
 }
 

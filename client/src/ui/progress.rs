@@ -115,7 +115,9 @@ impl Ui {
             None => ProgressBar::no_length(),
         });
         let template = match unit {
-            Unit::Bytes => "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {eta}",
+            Unit::Bytes => {
+                "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}"
+            }
             Unit::Files => "{msg} {wide_bar} {human_pos}/{human_len}",
         };
         // A template that does not parse leaves indicatif's own.
@@ -152,7 +154,7 @@ impl Drop for Shape {
     fn drop(&mut self) {
         match self {
             Self::Bar(bar) => bar.finish_and_clear(),
-            Self::Lines(lines) => lines.print(&locked(&lines.state)),
+            Self::Lines(lines) => lines.print(&mut locked(&lines.state)),
             Self::Nothing => {}
         }
     }
@@ -171,6 +173,33 @@ struct State {
     done: u64,
     total: Option<u64>,
     printed_at: Instant,
+    /// What was done then.
+    printed: u64,
+    /// Units a second, of which those of late count most.
+    rate: Option<f64>,
+}
+
+/// How much the time since the last line counts against all before.
+const NEWEST_SHARE: f64 = 0.2;
+
+impl State {
+    #[expect(clippy::cast_precision_loss, reason = "a rate that people read")]
+    fn measure(&mut self, now: Instant) {
+        let elapsed_s = now.duration_since(self.printed_at).as_secs_f64();
+        if self.done > self.printed && elapsed_s > 0.0 {
+            let newest = (self.done - self.printed) as f64 / elapsed_s;
+            let share = NEWEST_SHARE;
+            self.rate = Some(self.rate.map_or(newest, |rate| rate + share * (newest - rate)));
+        }
+        (self.printed_at, self.printed) = (now, self.done);
+    }
+
+    /// Seconds that the rest takes at this rate.
+    #[expect(clippy::cast_precision_loss, reason = "a time that people read")]
+    fn left_s(&self) -> Option<f64> {
+        let left = self.total?.saturating_sub(self.done) as f64;
+        self.rate.map(|rate| (left / rate).round())
+    }
 }
 
 #[derive(Serialize)]
@@ -180,6 +209,8 @@ struct Line<'a> {
     done: u64,
     total: Option<u64>,
     unit: &'static str,
+    rate: Option<f64>,
+    left_s: Option<f64>,
 }
 
 impl Lines {
@@ -190,9 +221,10 @@ impl Lines {
         unit: Unit,
         total: Option<u64>,
     ) -> Self {
-        let state = Mutex::new(State { done: 0, total, printed_at: Instant::now() });
+        let state = State { done: 0, total, printed_at: Instant::now(), printed: 0, rate: None };
+        let state = Mutex::new(state);
         let lines = Self { stderr, task, persona, unit, state };
-        lines.print(&locked(&lines.state));
+        lines.print(&mut locked(&lines.state));
         lines
     }
 
@@ -200,12 +232,12 @@ impl Lines {
         let mut state = locked(&self.state);
         change(&mut state);
         if state.printed_at.elapsed() >= LINE_INTERVAL {
-            state.printed_at = Instant::now();
-            self.print(&state);
+            self.print(&mut state);
         }
     }
 
-    fn print(&self, state: &State) {
+    fn print(&self, state: &mut State) {
+        state.measure(Instant::now());
         let unit = match self.unit {
             Unit::Bytes => "bytes",
             Unit::Files => "files",
@@ -218,6 +250,8 @@ impl Lines {
                 done: state.done,
                 total: state.total,
                 unit,
+                rate: state.rate.map(f64::round),
+                left_s: state.left_s(),
             },
         );
     }
@@ -238,5 +272,26 @@ mod tests {
         ] {
             assert_eq!(Shown::choose(mode, draws, quiet), shown);
         }
+    }
+
+    #[test]
+    fn rate_and_time_left_follow_what_moves() {
+        let now = Instant::now();
+        let mut state =
+            State { done: 0, total: Some(1000), printed_at: now, printed: 0, rate: None };
+        state.measure(now);
+        assert_eq!((state.rate, state.left_s()), (None, None));
+        let mut second = now;
+        for done in [100, 200, 300] {
+            second += Duration::from_secs(1);
+            state.done = done;
+            state.measure(second);
+        }
+        assert_eq!((state.rate, state.left_s()), (Some(100.0), Some(7.0)));
+        state.done = 500;
+        state.measure(second + Duration::from_secs(1));
+        assert_eq!((state.rate, state.left_s()), (Some(120.0), Some(4.0)));
+        state.total = None;
+        assert_eq!(state.left_s(), None);
     }
 }

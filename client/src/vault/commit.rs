@@ -1,7 +1,7 @@
 //! Label, index and bytes become one version at the server, or nothing does.
 
 use keybackup_protocol::api::{CommitBlob, CommitHead, CommitIndex, Committed, code};
-use keybackup_protocol::{B64, PersonaId};
+use keybackup_protocol::{B64, PersonaId, UploadId};
 use rand08::rngs::OsRng;
 
 use super::{Notes, Vault, VaultError};
@@ -9,7 +9,6 @@ use crate::marks::Opened;
 use crate::records::{Label, SealedRecord};
 use crate::remote::{Base, Progress, RemoteError};
 use crate::seal::SealedBlob;
-use crate::spool::Spool;
 
 /// How often a commit is tried again because another device changed the index meanwhile.
 const MAX_TRIES: u32 = 16;
@@ -23,7 +22,23 @@ pub struct Change<'a> {
     /// Its label.
     pub label: Label,
     /// Its bytes, if it brings any.
-    pub blob: Option<(SealedBlob, &'a mut Spool)>,
+    pub blob: Option<NewBlob<'a>>,
+}
+
+/// The bytes of a new version.
+pub struct NewBlob<'a> {
+    /// What its label says of them.
+    pub sealed: SealedBlob,
+    /// Where they are.
+    pub bytes: BlobAt<'a>,
+}
+
+/// Where the bytes of a new version are.
+pub enum BlobAt<'a> {
+    /// Here: they go with the commit.
+    Here(&'a [u8]),
+    /// At the server.
+    Upload(UploadId),
 }
 
 /// A change that the server has, and this device knows it.
@@ -46,19 +61,19 @@ impl Vault {
         now: i64,
         progress: Progress<'_>,
     ) -> Result<Landed, VaultError> {
-        let Change { persona, base, label, mut blob } = change;
+        let Change { persona, base, label, blob } = change;
         let sealed = label.seal(&mut OsRng, &self.keyring, self.account, persona)?;
         notes.note_sent(persona, sealed.hash);
-        let blob_head = match &mut blob {
-            None => None,
-            Some((sealed_blob, spool)) => {
-                Some(self.offer_blob(sealed_blob, spool, notes, progress)?)
-            }
+        let (inline, upload) = match blob.as_ref().map(|blob| &blob.bytes) {
+            Some(BlobAt::Here(bytes)) => (Some(*bytes), None),
+            Some(BlobAt::Upload(upload)) => (None, Some(*upload)),
+            None => (None, None),
         };
-        let inline = match (&blob_head, &blob) {
-            (Some(CommitBlob { upload: None, .. }), Some((_, spool))) => spool.in_memory(),
-            _ => None,
-        };
+        let blob_head = blob.as_ref().map(|NewBlob { sealed, .. }| CommitBlob {
+            bytes: sealed.blob_bytes,
+            blake3: B64(sealed.blake3.to_vec()),
+            upload,
+        });
         let mut head = CommitHead {
             epoch: self.epoch,
             keyring_version: self.keyring.version(),
@@ -69,7 +84,6 @@ impl Vault {
             removed: label.removed,
             index: None,
         };
-        let uploaded = head.blob.as_ref().is_some_and(|blob| blob.upload.is_some());
         for _ in 0..MAX_TRIES {
             let mut index = opened.index.clone();
             index.put(persona, &label, sealed.hash)?;
@@ -82,7 +96,7 @@ impl Vault {
             let doubt = match answer {
                 Ok(Committed { version, .. }) if version == label.version => {
                     let hash = sealed_index.hash;
-                    if uploaded {
+                    if upload.is_some() {
                         notes.note_upload(None);
                     }
                     self.state.committed(persona, version, sealed.hash, counter, hash, now);
@@ -97,6 +111,10 @@ impl Vault {
             };
             let lost = doubt.leaves_doubt();
             if !lost && !doubt.is(code::CONFLICT) {
+                if matches!(doubt, RemoteError::Refused { status: 400, .. }) {
+                    // It may be what was uploaded that it will not have: not a second time.
+                    self.end_left(notes);
+                }
                 return Err(doubt.into());
             }
             opened = match self.snapshot(notes) {
@@ -108,6 +126,7 @@ impl Vault {
             // Seen is seen, whatever comes of the change.
             self.state.absorb(&opened, now);
             if let Some(landed) = landed(&opened, persona, base, &label, &sealed)? {
+                notes.note_upload(None);
                 return Ok(landed);
             }
             // Nothing stands against it, and yet it was refused: the server contradicts itself.
@@ -116,29 +135,6 @@ impl Vault {
             }
         }
         Err(VaultError::Busy)
-    }
-
-    /// Says where the bytes will be: in the commit while they are small, else uploaded now.
-    fn offer_blob(
-        &self,
-        sealed: &SealedBlob,
-        spool: &mut Spool,
-        notes: &mut dyn Notes,
-        progress: Progress<'_>,
-    ) -> Result<CommitBlob, VaultError> {
-        let upload = if spool.in_memory().is_some() {
-            None
-        } else {
-            if let Some(left) = notes.upload() {
-                // One that was not finished holds room. Where it can't be ended, its time ends it.
-                let _ = self.remote.end_upload(&left);
-            }
-            let upload = self.remote.create_upload(sealed.blob_bytes)?;
-            notes.note_upload(Some(upload));
-            self.remote.send_upload(&upload, spool, sealed.blob_bytes, progress)?;
-            Some(upload)
-        };
-        Ok(CommitBlob { bytes: sealed.blob_bytes, blake3: B64(sealed.blake3.to_vec()), upload })
     }
 }
 

@@ -9,10 +9,11 @@ mod ranged;
 mod repair;
 mod snapshot;
 mod unlock;
+mod upload;
 
 use keybackup_protocol::{AccountId, DeviceId, EpochId, api};
 
-pub use commit::{Change, Landed};
+pub use commit::{BlobAt, Change, Landed, NewBlob};
 pub use error::VaultError;
 pub use history::PastVersion;
 pub use ranged::RangedBlob;

@@ -3,12 +3,15 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use keybackup_tests::http::Request;
 use keybackup_tests::{Device, Middleman, PATIENCE, Running, Server, Tree, cheap, not_run, tree};
+
+use rustix::process::Signal;
 
 const EMAIL: &str = "alice@example.org";
 const MIB: u64 = 1 << 20;
@@ -22,8 +25,8 @@ fn length(request: &Request, name: &str) -> u64 {
 fn sent(middleman: &Middleman, seen: &[Request]) -> (u64, u64) {
     let whole = seen.iter().filter(|request| request.is_upload_body());
     let sent = middleman.passed() + whole.map(|request| request.body.len() as u64).sum::<u64>();
-    let created = seen.iter().find(|request| request.path() == "/uploads").expect("begun");
-    (sent, length(created, "upload-length"))
+    let last = seen.iter().rfind(|request| request.is_upload_body()).expect("it ended");
+    (sent, length(last, "upload-length"))
 }
 
 fn comes_back(device: &Device, persona: &Path) {
@@ -71,16 +74,22 @@ fn a_server_that_is_killed_and_comes_back() {
     let middleman = Middleman::start(&server.url);
     let device = Device::registered(&middleman.url, EMAIL);
     let large = device.persona("large");
-    tree::large(&large.join("file"), 24);
+    tree::large(&large.join("file"), 64);
     middleman.take_seen();
-    let (victim, deaths) = (Arc::clone(&server), AtomicUsize::new(0));
+    let (victim, bodies) = (Arc::clone(&server), AtomicUsize::new(0));
+    let first = Arc::new(AtomicU64::new(0));
+    let piece = Arc::clone(&first);
     middleman.break_off(move |request| {
-        let dies = request.is_upload_body() && deaths.fetch_add(1, Ordering::Relaxed) == 0;
-        dies.then_some(20 * MIB)
+        let body = request.is_upload_body().then(|| bodies.fetch_add(1, Ordering::Relaxed))?;
+        if body == 0 {
+            piece.store(length(request, "content-length"), Ordering::Relaxed);
+        }
+        (body == 1).then_some(20 * MIB)
     });
+    let piece = Arc::clone(&first);
     middleman.before_break(move || {
         let began = Instant::now();
-        let kept = (16 * MIB).to_string();
+        let kept = (piece.load(Ordering::Relaxed) + 16 * MIB).to_string();
         while victim.sql("SELECT bytes FROM uploads").trim() != kept {
             assert!(began.elapsed() < PATIENCE, "nothing becomes durable");
             std::thread::sleep(Duration::from_millis(20));
@@ -90,10 +99,115 @@ fn a_server_that_is_killed_and_comes_back() {
     });
     assert_eq!(device.one(["push"])["version"], 1);
     let seen = middleman.take_seen();
-    let last = seen.iter().rfind(|request| request.is_upload_body()).expect("it went on");
-    assert_eq!(length(last, "upload-offset"), 16 * MIB);
+    let mut bodies = seen.iter().filter(|request| request.is_upload_body());
+    let next = bodies.nth(1).expect("it went on");
+    assert_eq!(length(next, "upload-offset"), first.load(Ordering::Relaxed) + 16 * MIB);
     comes_back(&device, &large);
     assert_eq!(server.sql("SELECT COUNT(*) FROM versions").trim(), "1");
+}
+
+/// A push that breaks at its first upload body, behind `MIB` of it, once `when` it is time, and is
+/// killed there.
+fn killed(device: &Device, middleman: &Middleman, when: impl Fn(&Path) -> bool) {
+    let (begun, parcel) = (AtomicUsize::new(0), device.profiles().join("default/parcel.sealed"));
+    middleman.break_off(move |request| {
+        let first = request.is_upload_body() && begun.fetch_add(1, Ordering::Relaxed) == 0;
+        first.then_some(MIB)
+    });
+    let (tell, told) = channel();
+    let (go_on, may_go) = channel();
+    let (tell, may_go) = (Mutex::new(tell), Mutex::new(may_go));
+    middleman.before_break(move || {
+        tell.lock().expect("one at a time").send(()).expect("somebody waits");
+        let _ = may_go.lock().expect("one at a time").recv_timeout(PATIENCE);
+    });
+    let push = device.command(["push"]).start();
+    told.recv_timeout(PATIENCE).expect("it sends");
+    let began = Instant::now();
+    while !when(&parcel) {
+        assert!(began.elapsed() < PATIENCE, "it never comes to that");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    push.signal(Signal::KILL);
+    push.wait("keybackup push");
+    go_on.send(()).expect("the middleman waits");
+    middleman.break_off(|_| None);
+    middleman.take_seen();
+}
+
+/// What was sealed whole is neither sealed nor, as far as it arrived, sent again.
+#[test]
+fn a_client_that_is_killed_when_all_is_sealed() {
+    let server = Server::start();
+    let middleman = Middleman::start(&server.url);
+    let device = Device::registered(&middleman.url, EMAIL);
+    let large = device.persona("large");
+    tree::large(&large.join("file"), 24);
+    killed(&device, &middleman, Path::exists);
+    assert_eq!(device.one(["push"])["version"], 1);
+    let seen = middleman.take_seen();
+    let count = |method| seen.iter().filter(|request| request.method == method).count();
+    assert_eq!((count("HEAD"), count("PATCH"), count("DELETE")), (1, 1, 0));
+    let (sent, length) = sent(&middleman, &seen);
+    assert!(sent <= length + length / 10, "{sent} bytes sent of {length}");
+    comes_back(&device, &large);
+    assert_eq!(server.sql("SELECT COUNT(*) FROM versions").trim(), "1");
+    assert_eq!(server.sql("SELECT COUNT(*) FROM uploads").trim(), "0");
+    let profile = device.profiles().join("default");
+    let spool = std::fs::read_dir(profile.join("spool")).expect("there");
+    assert_eq!((spool.count(), profile.join("parcel.sealed").exists()), (0, false));
+}
+
+/// What was sealed in part is thrown away: no salt is used again.
+#[test]
+fn a_client_that_is_killed_while_it_seals() {
+    let server = Server::start();
+    let middleman = Middleman::start(&server.url);
+    let device = Device::registered(&middleman.url, EMAIL);
+    let large = device.persona("large");
+    tree::large(&large.join("file"), 256);
+    killed(&device, &middleman, |parcel| {
+        assert!(!parcel.exists(), "it is killed too late");
+        true
+    });
+    assert_eq!(device.one(["push"])["version"], 1);
+    let seen = middleman.take_seen();
+    let count = |method| seen.iter().filter(|request| request.method == method).count();
+    assert_eq!((count("HEAD"), count("DELETE")), (0, 1), "what was begun is ended");
+    comes_back(&device, &large);
+    assert_eq!(server.sql("SELECT COUNT(*) FROM versions").trim(), "1");
+    let spool = std::fs::read_dir(device.profiles().join("default/spool")).expect("there");
+    assert_eq!(spool.count(), 0);
+}
+
+/// A parcel that is not what it was is not sent, nor one of what a directory has held before.
+#[test]
+fn a_parcel_that_no_longer_fits() {
+    let server = Server::start();
+    let middleman = Middleman::start(&server.url);
+    let device = Device::registered(&middleman.url, EMAIL);
+    let large = device.persona("large");
+    tree::large(&large.join("file"), 24);
+    let spool = device.profiles().join("default/spool/parcel");
+    let flip = || {
+        let mut bytes = std::fs::read(&spool).expect("is there");
+        bytes[20 << 20] ^= 1;
+        std::fs::write(&spool, bytes).expect("writes");
+    };
+    let spoils: [&dyn Fn(); 4] = [
+        &flip,
+        &|| std::fs::write(&spool, b"short").expect("writes"),
+        &|| std::fs::remove_file(&spool).expect("is there"),
+        &|| tree::large(&large.join("more"), 1),
+    ];
+    for (spoil, version) in spoils.iter().zip(1..) {
+        std::fs::write(large.join("count"), version.to_string()).expect("writes");
+        killed(&device, &middleman, Path::exists);
+        spoil();
+        assert_eq!(device.one(["push"])["version"], version);
+        assert!(!spool.exists(), "{version}");
+        device.run(["verify"]).expect(0);
+    }
 }
 
 /// It is given up after some tries, says so, and what it leaves stands in nobody's way.
@@ -113,11 +227,11 @@ fn a_link_that_never_lasts() {
     let seen = middleman.take_seen();
     assert_eq!(seen.iter().filter(|request| request.method == "HEAD").count(), 6);
     middleman.break_off(|_| None);
-    // Twice would not fit: the one that was left is ended.
+    // Twice would not fit: it goes on with the one that was left.
     assert_eq!(device.one(["push"])["version"], 1);
     let ended = middleman.take_seen();
     let ended = |method| ended.iter().filter(|request| request.method == method).count();
-    assert_eq!((ended("DELETE"), ended("HEAD")), (1, 0));
+    assert_eq!((ended("DELETE"), ended("HEAD"), ended("POST")), (0, 1, 1));
     comes_back(&device, &large);
 }
 

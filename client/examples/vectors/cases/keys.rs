@@ -66,6 +66,7 @@ fn tree() -> Vec<Case> {
         case("token-record", vault.expose(), keys::token_record_key(&vault).expose()),
         case("local-state", vault.expose(), keys::local_state_key(&vault).expose()),
         case("stat-cache", vault.expose(), keys::stat_cache_key(&vault).expose()),
+        case("parcel", vault.expose(), keys::parcel_key(&vault).expose()),
     ]
 }
 

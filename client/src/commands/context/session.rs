@@ -139,6 +139,11 @@ impl Session {
         login.as_ref().and_then(super::cookie)
     }
 
+    /// What is noted in the profile beside the marks.
+    pub(in crate::commands) const fn notes(&self) -> ProfileNotes<'_> {
+        ProfileNotes(&self.profile)
+    }
+
     /// Whose account it is, for what wants the password proven anew.
     pub fn owner<'a>(&'a self, cookie: Option<&'a DeviceCookie>) -> Owner<'a> {
         Owner {
@@ -212,7 +217,7 @@ impl Session {
 }
 
 /// What is noted in the profile beside the marks.
-struct ProfileNotes<'a>(&'a LockedProfile);
+pub(in crate::commands) struct ProfileNotes<'a>(&'a LockedProfile);
 
 impl Notes for ProfileNotes<'_> {
     fn listing(&self) -> Option<(String, Vec<u8>)> {

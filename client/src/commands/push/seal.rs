@@ -2,8 +2,6 @@
 
 use std::io;
 
-use rand08::rngs::OsRng;
-
 use super::skipped;
 use crate::archive::{self, Changes, PackError, StatCache};
 use crate::commands::context::{Context, Session};
@@ -12,8 +10,6 @@ use crate::commands::outgoing::{Bytes, Outgoing};
 use crate::commands::persona::SkippedEntry;
 use crate::commands::scan::{How, Scan};
 use crate::error::{Code, Failure};
-use crate::seal::{BlobType, BlobWriter};
-use crate::spool::Spool;
 use crate::ui::{Task, Unit};
 use crate::vault::VaultError;
 
@@ -24,8 +20,8 @@ pub(in crate::commands) struct Sealed {
     pub(super) cache: StatCache,
 }
 
-/// Packs and seals. When a file changes meanwhile: from the start, once; then as it was read,
-/// and named.
+/// Packs, seals and sends, unless that was done before, and not committed. When a file changes
+/// meanwhile: from the start, once; then as it was read, and named.
 pub(in crate::commands) fn pack_and_seal(
     context: &Context<'_>,
     session: &Session,
@@ -34,6 +30,17 @@ pub(in crate::commands) fn pack_and_seal(
     how: &How,
     scan: Scan,
 ) -> Result<Sealed, Failure> {
+    if let Some(parcel) = session.left_parcel().filter(|parcel| parcel.persona == outgoing.id) {
+        let same = parcel.content.fingerprint == scan.fingerprint();
+        let sent = if same { outgoing.send_left(context, session, &parcel)? } else { None };
+        match sent {
+            None => session.drop_parcel(),
+            Some(bytes) => {
+                let (skipped, cache) = (skipped(&scan), scan.tree.cache);
+                return Ok(Sealed { bytes, skipped, cache });
+            }
+        }
+    }
     let sealed = match seal(context, session, outgoing, scan, Changes::Refuse) {
         Err(SealFailure::Changed) => {
             let again = session.scan(Some(outgoing.id), &local.directory, how)?;
@@ -47,7 +54,7 @@ pub(in crate::commands) fn pack_and_seal(
     })
 }
 
-/// Packs and seals into a spool, in one pass: only ciphertext is kept.
+/// Packs and seals in one pass, and sends what that brings: only ciphertext is kept.
 fn seal(
     context: &Context<'_>,
     session: &Session,
@@ -58,34 +65,28 @@ fn seal(
     let mut skipped = skipped(&scan);
     let Scan { root, tree } = scan;
     let cache = tree.cache.clone();
-    let key = session.vault.keyring.active_persona_key(outgoing.id);
-    let directory = session.profile.spool_dir().map_err(Failure::from)?;
     let (total, files) = (Some(tree.summary.bytes), tree.summary.files);
     let progress =
         context.ui.progress(Task::Packing, Some(outgoing.name.as_str()), Unit::Bytes, total);
-    let mut writer = BlobWriter::create(
-        &mut OsRng,
-        &key,
-        BlobType::Directory,
-        session.vault.account,
-        outgoing.version(),
-        Spool::new(&directory),
-    )?;
-    let packed =
-        archive::pack(&root, tree, changes, &mut writer, &mut |bytes| progress.advance(bytes))?;
-    let (spool, blob) = writer.finish()?;
-    // Files come and go; a directory that goes while it is packed is no new version of itself.
-    if packed.summary.files < files / 2 {
-        return Err(Failure::new(Code::Io, "most of the directory vanished while it was read")
-            .hint("nothing was pushed; the same command again once it is back")
-            .into());
-    }
-    for path in packed.changed {
+    let mut changed = Vec::new();
+    let bytes = outgoing.seal_and_send(context, session, |writer| {
+        let advance = &mut |bytes| progress.advance(bytes);
+        let packed = archive::pack(&root, tree, changes, writer, advance)?;
+        // Files come and go; a directory that goes while it is packed is no new version of itself.
+        if packed.summary.files < files / 2 {
+            return Err(Failure::new(Code::Io, "most of the directory vanished while it was read")
+                .hint("nothing was pushed; the same command again once it is back")
+                .into());
+        }
+        changed = packed.changed;
+        Ok::<_, SealFailure>(packed.summary)
+    })?;
+    for path in changed {
         if !skipped.iter().any(|entry| entry.path == path) {
             skipped.push(SkippedEntry { path, reason: "changing" });
         }
     }
-    Ok(Sealed { bytes: Bytes { spool, blob, summary: packed.summary }, skipped, cache })
+    Ok(Sealed { bytes, skipped, cache })
 }
 
 enum SealFailure {
