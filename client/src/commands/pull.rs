@@ -227,7 +227,7 @@ pub(super) fn fetch(
     let content = content(label)?;
     let progress =
         context.ui.progress(task, Some(label.name.as_str()), Unit::Bytes, Some(content.blob_bytes));
-    let directory = session.profile.spool_dir()?;
+    let directory = session.spool_place(context)?.directory;
     let mut blob =
         session.vault.fetch(id, label, &directory, &mut |bytes| progress.advance(bytes))?;
     let audited = archive::audit(&mut blob, Policy::Ours, &Limits::OURS)

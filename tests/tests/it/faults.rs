@@ -81,9 +81,21 @@ fn a_push_whose_spool_is_full() {
     run(&["push"]).run().expect(0);
     tree::put(&work.join("large"), &tree::noise(40 << 20, 4), 0o600, Duration::from_secs(1));
     full(run(&["push", "--json"]).run(), "disk_full");
+    // Where there is room, it goes, and comes back.
+    let elsewhere = device.path("room");
+    let elsewhere_named = elsewhere.display().to_string();
+    let push = ["push", "--json", "--spool-dir", &elsewhere_named];
+    assert_eq!(run(&push).run().expect(2).error()["code"], "usage");
+    std::fs::create_dir(&elsewhere).expect("a new directory");
+    let pushed = run(&push).run().expect(0).json()["personas"][0].clone();
+    assert_eq!(pushed["version"], 2);
+    full(run(&["pull", "work", "back", "--json"]).run(), "disk_full");
+    run(&["pull", "work", "back"]).env("KEYBACKUP_SPOOL_DIR", &elsewhere).run().expect(0);
+    Tree::read(&work).assert_same(&Tree::read(&device.path("back")));
+    assert_eq!(names(&elsewhere), [""; 0]);
     let spool = disk.path().join("profiles/default/spool");
     assert_eq!(std::fs::read_dir(spool).map_or(0, Iterator::count), 0);
-    assert_eq!(run(&["list", "--json"]).run().expect(0).json()["personas"][0]["version"], 1);
+    assert_eq!(run(&["list", "--json"]).run().expect(0).json()["personas"][0]["version"], 2);
 
     // Not even room for what was seen: it is said, and what was there stays whole.
     std::fs::remove_file(work.join("large")).expect("there");
@@ -100,8 +112,8 @@ fn a_push_whose_spool_is_full() {
     assert_eq!(run(&["list", "--json"]).run().expect(0).json()["personas"][0]["name"], "play");
     run(&["rename", "play", "work"]).run().expect(0);
     let pushed = run(&["push", "--json"]).run().expect(0).json()["personas"][0].clone();
-    assert_eq!(pushed["version"], 4);
-    run(&["verify"]).run().expect(0);
+    assert_eq!(pushed["version"], 5);
+    run(&["verify", "--spool-dir", &elsewhere_named]).run().expect(0);
 }
 
 #[test]

@@ -262,6 +262,41 @@ fn a_server_that_has_more_than_it_got() {
     assert_eq!(device.one(["push"])["version"], 1);
 }
 
+/// What is pushed inline, what is uploaded, and what is pulled keep to a limit, and tell their rate.
+#[test]
+fn a_limit_is_kept_both_ways() {
+    let server = Server::start();
+    let device = Device::registered(&server.url, EMAIL);
+    for (mebibytes, limit) in [(2, "1M"), (12, "6M")] {
+        let large = device.persona("large");
+        tree::large(&large.join("file"), mebibytes);
+        for arguments in [&["push"][..], &["pull", "large", "back", "--force"]] {
+            let began = Instant::now();
+            let output = device
+                .command(arguments)
+                .env("KEYBACKUP_LIMIT_RATE", limit)
+                .arg("--progress")
+                .arg("json")
+                .arg("--json")
+                .run()
+                .expect(0);
+            let took = began.elapsed().as_secs_f64();
+            assert!((1.8..20.0).contains(&took), "{arguments:?} took {took} s");
+            let lines = output.stderr.lines().filter_map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line).ok()?;
+                let rate = line["progress"]["rate"].as_f64()?;
+                let moves = ["sending", "receiving"].map(|task| line["progress"]["task"] == task);
+                (moves.contains(&true) && line["progress"]["left_s"].is_number()).then_some(rate)
+            });
+            assert!(lines.count() > 1, "{output}");
+        }
+    }
+    for bad in ["fast", "1K", "0"] {
+        let output = device.command(["push", "--limit-rate", bad, "--json"]).run().expect(2);
+        assert_eq!(output.error()["code"], "usage", "{bad}");
+    }
+}
+
 #[test]
 fn a_client_of_other_people() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in it");
