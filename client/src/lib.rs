@@ -18,6 +18,7 @@ pub mod marks;
 pub mod passwords;
 pub mod phrases;
 pub mod profile;
+pub mod received;
 pub mod records;
 pub mod remote;
 pub mod seal;

@@ -218,7 +218,7 @@ fn every_flipped_bit_is_refused_or_seen_in_the_summary() {
     let zip = packed(&Tree::new().file("a/b", "x".repeat(12)).file("c", "xyz").directory("d"));
     let summary = |zip: &[u8]| {
         let audited = audited(zip, Policy::Ours).ok()?;
-        verify(&mut Cursor::new(zip), &audited, &mut |_| ()).ok()
+        verify(&mut [Cursor::new(zip)], &audited, &|_| ()).ok()
     };
     let good = summary(&zip);
     assert!(good.is_some());
@@ -234,7 +234,7 @@ fn damage(placed: Placed, content: &[u8]) -> (Damage, u64) {
     let zip = forged(Style::Plain, &[(Meta { placed, ..stored("bomb", b"") }, content)]);
     let audited = audited(&zip, Policy::Foreign).expect("the structure is good");
     let into = Tree::new();
-    let result = unpack(&mut Cursor::new(&zip), &audited, &into.root(), &mut |_| ());
+    let result = unpack(&mut [Cursor::new(&zip)], &audited, &into.root(), &|_| ());
     let Err(UnpackError::Content(ContentError::Damaged { path, damage })) = result else {
         panic!("{result:?}")
     };
@@ -301,6 +301,6 @@ fn a_link_in_the_way_is_not_followed() {
     std::os::unix::fs::symlink(outside.path(""), into.path("a")).expect("linked");
     let zip = forged(Style::Sealed, &[(directory("a"), b""), (stored("a/b", b"x"), b"x")]);
     let audited = audited(&zip, Policy::Ours).expect("good");
-    assert!(unpack(&mut Cursor::new(&zip), &audited, &into.root(), &mut |_| ()).is_err());
+    assert!(unpack(&mut [Cursor::new(&zip)], &audited, &into.root(), &|_| ()).is_err());
     assert!(!outside.path("b").exists());
 }

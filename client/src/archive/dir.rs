@@ -184,6 +184,12 @@ impl Dir {
     }
 }
 
+impl From<Dir> for File {
+    fn from(directory: Dir) -> Self {
+        directory.0.into()
+    }
+}
+
 /// Checks that `name` is one component, so that no call leaves the directory it starts from.
 fn component(name: &OsStr) -> io::Result<&OsStr> {
     match name.as_bytes() {

@@ -67,7 +67,7 @@ fn a_single_directory_on_top_can_be_taken_off() {
     assert!(table.contains("b/c"));
     assert_eq!((table.files, table.directories, table.single_top()), (2, 1, None));
     let tree = Tree::new();
-    unpack(&mut Cursor::new(&zip), &table, &tree.root(), &mut |_| ()).expect("unpacked");
+    unpack(&mut [Cursor::new(&zip)], &table, &tree.root(), &|_| ()).expect("unpacked");
     let found: Vec<_> = contents(&tree).into_iter().map(|(path, ..)| path).collect();
     assert_eq!(found, ["a", "b", "b/c"]);
 

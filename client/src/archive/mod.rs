@@ -18,6 +18,7 @@
 pub mod audit;
 mod compress;
 mod content;
+mod crew;
 mod dir;
 pub mod entry;
 pub mod exclude;
@@ -48,6 +49,7 @@ mod testing;
 
 pub use audit::{AuditError, Audited, Limits, Policy, audit};
 pub use content::{ContentError, Damage};
+pub use crew::Watch;
 pub use dir::{Dir, Special};
 pub use entry::{Item, Kind, Summary};
 pub use exclude::{ExcludeError, Excludes};

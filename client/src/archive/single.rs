@@ -77,7 +77,7 @@ pub fn copy_entry<R: Read + Seek>(
 }
 
 /// All entries with the hashes of their contents, to compare with a tree's. Reads everything.
-pub fn items<R: Read + Seek>(reader: &mut R) -> Result<Vec<Item>, SingleError> {
+pub fn items<R: Read + Seek + Send>(reader: &mut R) -> Result<Vec<Item>, SingleError> {
     let audited = audit(reader, Policy::Ours, &Limits::OURS)?;
     Ok(hashed(reader, &audited)?)
 }

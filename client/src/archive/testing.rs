@@ -91,7 +91,7 @@ pub(crate) fn audited(zip: &[u8], policy: Policy) -> Result<Audited, AuditError>
 pub(crate) fn unpacked(zip: &[u8], policy: Policy) -> Tree {
     let audited = audited(zip, policy).expect("a good zip");
     let tree = Tree::new();
-    unpack(&mut Cursor::new(zip), &audited, &tree.root(), &mut |_| ()).expect("unpacked");
+    unpack(&mut [Cursor::new(zip)], &audited, &tree.root(), &|_| ()).expect("unpacked");
     tree
 }
 

@@ -3,15 +3,26 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write as _};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use super::audit::{Audited, Record};
-use super::content::{ContentError, Decoder};
+use super::content::ContentError;
+use super::crew::{self, Sink, Watch};
 use super::dir::{self, Cursor, Dir};
 use super::entry::{Item, Kind, Summary, Summing};
 use super::names::{Destination, NameError};
 
-/// Most files and directories that are made durable one by one.
+/// Most files and directories that are made durable one by one. One call for the whole file
+/// system, where there is one, is cheaper for many; but it also waits for all that other programs
+/// wrote, which may be gigabytes on a slow disk.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 const MOST_ONE_BY_ONE: usize = 256;
+/// Threads that make files durable. They only wait, and a disk does several such things at once.
+const SYNCERS: usize = 4;
+/// Files that wait, open, for one of them.
+const MOST_UNSYNCED: usize = 16;
 
 /// Why a zip couldn't be unpacked. What was written so far is to be thrown away.
 #[derive(Debug, thiserror::Error)]
@@ -42,35 +53,33 @@ pub enum UnpackError {
     Start(#[source] io::Error),
 }
 
-/// Unpacks into `into`, which must be empty and the process's own, and makes it durable. Calls
-/// `progress` with the number of bytes written each time some were. The summary is of what came
-/// out: the caller compares it with what should have.
-pub fn unpack<R: Read + Seek>(
-    reader: &mut R,
+/// Unpacks into `into`, which must be empty and the process's own, and makes it durable, with a
+/// thread for each of `readers`, which read the same bytes. The summary is of what came out: the
+/// caller compares it with what should have.
+pub fn unpack<R: Read + Seek + Send>(
+    readers: &mut [R],
     audited: &Audited,
     into: &Dir,
-    progress: &mut dyn FnMut(u64),
+    watch: &dyn Watch,
 ) -> Result<Summary, UnpackError> {
     audited.check_names(destination(into).map_err(UnpackError::Probe)?)?;
-    let one_by_one = is_synced_one_by_one(audited);
-    let mut tree = Tree { cursor: Cursor::new(into), file: None, one_by_one };
-    let summary = stream(reader, audited, &mut tree, progress, &mut |_, _| ())?;
-    tree.finish(audited)?;
+    let records = &audited.records;
+    make_directories(records, into)?;
+    let mut fill = |syncing: Option<&Syncing>| {
+        let tree = || Tree { cursor: Cursor::new(into), file: None, syncing: syncing.cloned() };
+        let contents = crew::contents(readers, records, tree, watch)?;
+        finish_directories(records, into, syncing)?;
+        Ok(summary(records, &contents))
+    };
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    if !one_by_one {
+    if records.len() > MOST_ONE_BY_ONE {
+        let summary = fill(None)?;
         into.sync_file_system().map_err(UnpackError::Sync)?;
         return Ok(summary);
     }
+    let summary = syncing(|syncing| fill(Some(syncing)))?;
     into.sync().map_err(UnpackError::Sync)?;
     Ok(summary)
-}
-
-/// Whether each file and directory is made durable by itself. One call for the whole file system,
-/// where there is one, is cheaper for many; but it also waits for all that other programs wrote,
-/// which may be gigabytes on a slow disk.
-fn is_synced_one_by_one(audited: &Audited) -> bool {
-    cfg!(not(any(target_os = "linux", target_os = "android")))
-        || audited.records.len() <= MOST_ONE_BY_ONE
 }
 
 /// Which names can't be told apart in the empty directory `into`.
@@ -83,77 +92,42 @@ fn destination(into: &Dir) -> io::Result<Destination> {
 }
 
 /// Unpacks into nothing: all that [`unpack`] checks, with nothing written.
-pub fn verify<R: Read + Seek>(
-    reader: &mut R,
+pub fn verify<R: Read + Seek + Send>(
+    readers: &mut [R],
     audited: &Audited,
-    progress: &mut dyn FnMut(u64),
+    watch: &dyn Watch,
 ) -> Result<Summary, UnpackError> {
-    stream(reader, audited, &mut Nothing, progress, &mut |_, _| ())
+    let contents = crew::contents(readers, &audited.records, || Nothing, watch)?;
+    Ok(summary(&audited.records, &contents))
 }
 
 /// The entries of an audited zip with the hashes of their contents; nothing is written.
-pub(super) fn hashed<R: Read + Seek>(
+pub(super) fn hashed<R: Read + Seek + Send>(
     reader: &mut R,
     audited: &Audited,
 ) -> Result<Vec<Item>, UnpackError> {
-    let mut items = Vec::with_capacity(audited.records.len());
-    let mut collect = |record: &Record, content: [u8; 32]| {
+    let readers = std::slice::from_mut(reader);
+    let contents = crew::contents(readers, &audited.records, || Nothing, &|_| ())?;
+    let item = |(record, content): (&Record, [u8; 32])| {
         let Record { path, kind, mode, mtime, placed, .. } = record;
         let (path, size) = (path.clone(), placed.size);
-        items.push(Item { path, kind: *kind, mode: *mode, mtime: *mtime, size, content });
+        Item { path, kind: *kind, mode: *mode, mtime: *mtime, size, content }
     };
-    stream(reader, audited, &mut Nothing, &mut |_| (), &mut collect)?;
-    Ok(items)
+    Ok(audited.records.iter().zip(contents).map(item).collect())
 }
 
-/// Where entries go.
-trait Sink {
-    fn directory(&mut self, record: &Record) -> io::Result<()>;
-    fn open(&mut self, record: &Record) -> io::Result<()>;
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
-    fn close(&mut self, record: &Record) -> io::Result<()>;
-}
-
-fn stream<R: Read + Seek>(
-    reader: &mut R,
-    audited: &Audited,
-    sink: &mut dyn Sink,
-    progress: &mut dyn FnMut(u64),
-    each: &mut dyn FnMut(&Record, [u8; 32]),
-) -> Result<Summary, UnpackError> {
-    let mut decoder = Decoder::new().map_err(UnpackError::Start)?;
+fn summary(records: &[Record], contents: &[[u8; 32]]) -> Summary {
     let mut summing = Summing::default();
-    for record in &audited.records {
-        let failed = |source| UnpackError::Write { path: record.path.clone(), source };
-        let mut content = [0; 32];
-        match record.kind {
-            Kind::Directory => sink.directory(record).map_err(failed)?,
-            Kind::File => {
-                sink.open(record).map_err(failed)?;
-                let mut hasher = blake3::Hasher::new();
-                decoder.read(reader, record, &mut |bytes| {
-                    hasher.update(bytes);
-                    sink.write(bytes)?;
-                    progress(bytes.len() as u64);
-                    Ok(())
-                })?;
-                sink.close(record).map_err(failed)?;
-                content = *hasher.finalize().as_bytes();
-            }
-        }
+    for (record, content) in records.iter().zip(contents) {
         let Record { path, kind, mode, mtime, placed, .. } = record;
-        summing.add(path, *kind, *mode, *mtime, placed.size, &content);
-        each(record, content);
+        summing.add(path, *kind, *mode, *mtime, placed.size, content);
     }
-    Ok(summing.finish())
+    summing.finish()
 }
 
 struct Nothing;
 
 impl Sink for Nothing {
-    fn directory(&mut self, _: &Record) -> io::Result<()> {
-        Ok(())
-    }
     fn open(&mut self, _: &Record) -> io::Result<()> {
         Ok(())
     }
@@ -165,19 +139,18 @@ impl Sink for Nothing {
     }
 }
 
-/// Files and directories below a root.
+/// Takes what is to be made durable, and whose it is.
+type Syncing = SyncSender<(String, File)>;
+
+/// Files below a root, whose directories are there.
 struct Tree<'d> {
     cursor: Cursor<'d>,
     file: Option<File>,
-    one_by_one: bool,
+    /// Unless everything is made durable at the end.
+    syncing: Option<Syncing>,
 }
 
 impl Sink for Tree<'_> {
-    fn directory(&mut self, record: &Record) -> io::Result<()> {
-        let (parent, name) = self.cursor.at(&record.path)?;
-        parent.create_directory(name)
-    }
-
     fn open(&mut self, record: &Record) -> io::Result<()> {
         let (parent, name) = self.cursor.at(&record.path)?;
         self.file = Some(parent.create_file(name)?);
@@ -192,32 +165,68 @@ impl Sink for Tree<'_> {
         let Some(file) = self.file.take() else { return Ok(()) };
         dir::set_mode(&file, record.mode)?;
         dir::set_mtime(&file, record.mtime)?;
-        if self.one_by_one {
-            file.sync_all()?;
-        }
-        Ok(())
+        self.syncing.as_ref().map_or(Ok(()), |syncing| send(syncing, record, file))
     }
 }
 
-impl Tree<'_> {
-    /// Gives directories their modes and times: at the end, since a read-only one takes no files
-    /// and every file changes the time; children first, since they can't be reached through a
-    /// closed one.
-    fn finish(&mut self, audited: &Audited) -> Result<(), UnpackError> {
-        let directories =
-            audited.records.iter().rev().filter(|record| record.kind == Kind::Directory);
-        for record in directories {
-            let mut finish = || {
-                let (parent, name) = self.cursor.at(&record.path)?;
-                let directory = parent.subdirectory(name)?;
-                directory.finish(record.mode, record.mtime)?;
-                if self.one_by_one {
-                    directory.sync()?;
-                }
-                Ok(())
-            };
-            finish().map_err(|source| UnpackError::Write { path: record.path.clone(), source })?;
-        }
-        Ok(())
+/// Nobody takes it any more: what was sent before could not be made durable, which is told then.
+fn send(syncing: &Syncing, record: &Record, file: File) -> io::Result<()> {
+    syncing.send((record.path.clone(), file)).map_err(|_| io::ErrorKind::Interrupted.into())
+}
+
+/// Runs `write` beside threads that make durable what it sends, so that the disk works while the
+/// next files are written.
+fn syncing<T>(write: impl FnOnce(&Syncing) -> Result<T, UnpackError>) -> Result<T, UnpackError> {
+    let (sender, files) = sync_channel::<(String, File)>(MOST_UNSYNCED);
+    // Held by those threads alone: when all have failed, sending fails.
+    let files = Arc::new(Mutex::new(files));
+    thread::scope(|scope| {
+        let syncer = |files: Arc<Mutex<_>>| scope.spawn(move || sync_all(&files));
+        let mut syncers: Vec<_> = (1..SYNCERS).map(|_| syncer(Arc::clone(&files))).collect();
+        syncers.push(syncer(files));
+        let written = write(&sender);
+        drop(sender);
+        let synced = syncers.into_iter().map(|syncer| match syncer.join() {
+            Ok(synced) => synced,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        synced.collect::<Result<Vec<()>, _>>().and(written)
+    })
+}
+
+fn sync_all(files: &Mutex<Receiver<(String, File)>>) -> Result<(), UnpackError> {
+    loop {
+        let next = files.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((path, file)) = next else { return Ok(()) };
+        file.sync_all().map_err(|source| UnpackError::Write { path, source })?;
     }
+}
+
+fn make_directories(records: &[Record], root: &Dir) -> Result<(), UnpackError> {
+    let mut cursor = Cursor::new(root);
+    for record in records.iter().filter(|record| record.kind == Kind::Directory) {
+        let made = cursor.at(&record.path).and_then(|(parent, name)| parent.create_directory(name));
+        made.map_err(|source| UnpackError::Write { path: record.path.clone(), source })?;
+    }
+    Ok(())
+}
+
+/// Gives directories their modes and times: at the end, since a read-only one takes no files and
+/// every file changes the time; children first, since they can't be reached through a closed one.
+fn finish_directories(
+    records: &[Record],
+    root: &Dir,
+    syncing: Option<&Syncing>,
+) -> Result<(), UnpackError> {
+    let mut cursor = Cursor::new(root);
+    for record in records.iter().rev().filter(|record| record.kind == Kind::Directory) {
+        let mut finish = || {
+            let (parent, name) = cursor.at(&record.path)?;
+            let directory = parent.subdirectory(name)?;
+            directory.finish(record.mode, record.mtime)?;
+            syncing.map_or(Ok(()), |syncing| send(syncing, record, directory.into()))
+        };
+        finish().map_err(|source| UnpackError::Write { path: record.path.clone(), source })?;
+    }
+    Ok(())
 }

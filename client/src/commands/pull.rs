@@ -19,10 +19,11 @@ use crate::cli;
 use crate::error::{Code, CommandResult, Failure};
 use crate::interrupt;
 use crate::marks::OpenedPersona;
+use crate::received::Received;
 use crate::records::{self, Content, Digest, Label};
 use crate::seal::BlobReader;
-use crate::spool::{Spool, check_space};
-use crate::ui::{self, Task, Unit};
+use crate::spool::check_space;
+use crate::ui::{self, Progress, Task, Unit};
 use failures::{different, not_as_labelled, place_failure, unpack_failure};
 use wanted::{absolute, refuse_ours, wanted};
 
@@ -118,6 +119,22 @@ struct Pull<'a, 'b> {
     directory: Option<&'a Path>,
 }
 
+/// Shows how far unpacking is, and gives up the ciphertext behind it.
+pub(super) struct Unpacking<'a> {
+    pub(super) progress: &'a Progress,
+    pub(super) received: &'a Received,
+}
+
+impl archive::Watch for Unpacking<'_> {
+    fn came_out(&self, bytes: u64) {
+        self.progress.advance(bytes);
+    }
+
+    fn passed(&self, position: u64) {
+        self.received.give_up_before(BlobReader::<Received>::chunk_at(position));
+    }
+}
+
 /// What stands where a restore would go.
 enum Target {
     Absent,
@@ -161,7 +178,7 @@ impl Pull<'_, '_> {
         if arguments.dry_run {
             return Ok(pulled);
         }
-        let (mut blob, audited) = fetch(context, session, id, remote, Task::Receiving)?;
+        let (blob, audited) = fetch(context, session, id, remote, Task::Receiving)?;
         pulled.received = content.blob_bytes;
         if let Some(parent) = directory.parent().filter(|parent| parent.is_dir()) {
             check_space(parent, content.bytes)?;
@@ -180,11 +197,12 @@ impl Pull<'_, '_> {
             Unit::Bytes,
             Some(content.bytes),
         );
-        let summary = archive::unpack(&mut blob, &audited, placement.directory(), &mut |bytes| {
-            progress.advance(bytes);
-        })
-        .map_err(|error| unpack_failure(&error))?;
-        drop(progress);
+        let received = blob.get_ref().clone();
+        let watch = Unpacking { progress: &progress, received: &received };
+        let mut readers = [blob.another(), blob];
+        let summary = archive::unpack(&mut readers, &audited, placement.directory(), &watch)
+            .map_err(|error| unpack_failure(&error))?;
+        drop((progress, readers, received));
         check_summary(content, &summary)?;
         let hold = interrupt::hold();
         pulled.kept = match target {
@@ -222,7 +240,7 @@ pub(super) fn fetch(
     id: PersonaId,
     remote: &OpenedPersona,
     task: Task,
-) -> Result<(BlobReader<Spool>, Audited), Failure> {
+) -> Result<(BlobReader<Received>, Audited), Failure> {
     let label = &remote.label.label;
     let content = content(label)?;
     let progress =

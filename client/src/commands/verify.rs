@@ -47,8 +47,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &cli::Verify) -> CommandResu
         arguments.all,
         &wanted,
         |(id, persona)| {
-            let (mut blob, audited) = fetch(context, &session, *id, persona, Task::Verifying)?;
-            let summary = archive::verify(&mut blob, &audited, &mut |_| {})
+            let (blob, audited) = fetch(context, &session, *id, persona, Task::Verifying)?;
+            let summary = archive::verify(&mut [blob.another(), blob], &audited, &|_| {})
                 .map_err(|error| archive_failure(&error))?;
             let content = persona.label.label.content.as_ref();
             if let Some(content) = content {

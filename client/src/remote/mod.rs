@@ -1,12 +1,11 @@
 //! The only module that speaks the API: one method an endpoint. What comes back is parsed,
 //! bounded, and **not yet trusted**; the layers above authenticate it.
 
+mod downloads;
 mod error;
 mod pace;
 mod uploads;
 mod wire;
-
-use std::io::Write;
 
 use bytes::Bytes;
 use keybackup_protocol::api::{
@@ -18,7 +17,7 @@ use keybackup_protocol::api::{
     ResetStarted, Sessions, Status, Undo, Undone, Unlock,
 };
 use keybackup_protocol::{B64, EpochId, PersonaId, SessionId, limits, put_lp, routes};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
+use reqwest::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -304,64 +303,6 @@ impl Remote {
         };
         let response = self.wire.send(request, Body::Memory(Bytes::from(body)), progress)?;
         self.wire.json(response, limits::MAX_JSON_BYTES)
-    }
-
-    /// `GET /personas/<id>?version=N`: all of a blob that must have `length` bytes.
-    pub fn blob(
-        &self,
-        persona: &PersonaId,
-        version: u64,
-        length: u64,
-        into: &mut dyn Write,
-        progress: Progress<'_>,
-    ) -> Result<(), RemoteError> {
-        let path = format!("{}/{persona}?version={version}", routes::PERSONAS);
-        let request = self.wire.request(Method::GET, &path, self.token.as_ref());
-        let response = self.wire.send(request, Body::None, &mut |_| {})?;
-        self.blob_body(response, length, into, progress)
-    }
-
-    /// A part of a blob, by `Range`.
-    pub fn blob_range(
-        &self,
-        persona: &PersonaId,
-        version: u64,
-        range: std::ops::Range<u64>,
-        into: &mut dyn Write,
-    ) -> Result<(), RemoteError> {
-        let path = format!("{}/{persona}?version={version}", routes::PERSONAS);
-        let last = range.end.saturating_sub(1);
-        let request = self
-            .wire
-            .request(Method::GET, &path, self.token.as_ref())
-            .header(reqwest::header::RANGE, format!("bytes={}-{last}", range.start));
-        let response = self.wire.send(request, Body::None, &mut |_| {})?;
-        if response.status() != StatusCode::PARTIAL_CONTENT {
-            return Err(self.wire.odd("it ignores a range"));
-        }
-        self.blob_body(response, range.end - range.start, into, &mut |_| {})
-    }
-
-    /// Reads exactly `length` bytes.
-    fn blob_body(
-        &self,
-        response: reqwest::Response,
-        length: u64,
-        into: &mut dyn Write,
-        progress: Progress<'_>,
-    ) -> Result<(), RemoteError> {
-        let announced = response.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
-        if announced.is_some_and(|text| text.parse() != Ok(length)) {
-            return Err(self.wire.odd("the blob has another length than its label says"));
-        }
-        let received = self.wire.receive(response, length, &mut |chunk| {
-            progress(chunk.len() as u64);
-            into.write_all(chunk)
-        })?;
-        if received != length {
-            return Err(self.wire.odd("the blob ends early"));
-        }
-        Ok(())
     }
 
     /// `GET /devices`.

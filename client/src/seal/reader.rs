@@ -1,6 +1,7 @@
 //! Random access to the zip inside a blob; only one chunk is in the clear at a time.
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
 
 use keybackup_protocol::limits::MAX_BLOB_BYTES;
 use zeroize::Zeroizing;
@@ -20,7 +21,7 @@ pub struct BlobReader<R> {
     inner: R,
     /// Where `inner` stands, to seek only when it must.
     inner_at: u64,
-    cipher: ChunkCipher,
+    cipher: Arc<ChunkCipher>,
     plaintext_bytes: u64,
     zip_bytes: u64,
     /// Where the next read begins, in the zip.
@@ -73,7 +74,7 @@ impl<R: Read + Seek> BlobReader<R> {
         let mut reader = Self {
             inner,
             inner_at: Header::LEN as u64,
-            cipher,
+            cipher: Arc::new(cipher),
             plaintext_bytes,
             zip_bytes: 0,
             position: 0,
@@ -87,6 +88,35 @@ impl<R: Read + Seek> BlobReader<R> {
     /// Length of the zip.
     pub const fn zip_bytes(&self) -> u64 {
         self.zip_bytes
+    }
+
+    /// Another one, from the start, that reads independently of this one.
+    #[must_use]
+    pub fn another(&self) -> Self
+    where
+        R: Clone,
+    {
+        Self {
+            inner: self.inner.clone(),
+            // Wherever a clone stands: the first read seeks.
+            inner_at: u64::MAX,
+            cipher: Arc::clone(&self.cipher),
+            position: 0,
+            chunk: Zeroizing::new(vec![0; SEALED_CHUNK_BYTES]),
+            opened: None,
+            plaintext_bytes: self.plaintext_bytes,
+            zip_bytes: self.zip_bytes,
+        }
+    }
+
+    /// What it reads from.
+    pub const fn get_ref(&self) -> &R {
+        &self.inner
+    }
+
+    /// Where in the blob the chunk begins that holds byte `position` of the zip.
+    pub const fn chunk_at(position: u64) -> u64 {
+        Header::LEN as u64 + position / CHUNK_BYTES as u64 * SEALED_CHUNK_BYTES as u64
     }
 
     /// Gives back what it reads from.
@@ -142,7 +172,7 @@ impl<R: Read + Seek> BlobReader<R> {
 
     fn load(&mut self, counter: u32, last: bool, sealed_bytes: usize) -> Result<(), BlobError> {
         self.opened = None;
-        let at = Header::LEN as u64 + u64::from(counter) * SEALED_CHUNK_BYTES as u64;
+        let at = Self::chunk_at(u64::from(counter) * CHUNK_BYTES as u64);
         if self.inner_at != at {
             self.inner.seek(SeekFrom::Start(at))?;
         }

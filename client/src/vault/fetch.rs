@@ -1,37 +1,25 @@
 //! The bytes of one version, brought here and held against their label.
 
-use std::io::{self, Seek, Write};
+use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
 
+use bytes::Bytes;
 use keybackup_protocol::{PersonaId, limits};
 
 use super::{Vault, VaultError};
+use crate::received::{Received, Receiving};
 use crate::records::{Content, Digest, Label};
 use crate::remote::Progress;
 use crate::seal::{BlobError, BlobReader};
 use crate::secret::PersonaKey;
-use crate::spool::Spool;
 
-/// Writes through, and hashes.
-struct Hashing<'a> {
-    into: &'a mut Spool,
-    hasher: blake3::Hasher,
-}
-
-impl Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.into.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.into.flush()
-    }
-}
+/// Pieces that have come and wait to be hashed and kept.
+const PIECES_AHEAD: usize = 8;
 
 impl Vault {
-    /// Downloads the blob that `label` names into a spool in `directory`, whose room is checked
+    /// Downloads the blob that `label` names, beyond 8 MiB into `directory`, whose room is checked
     /// first, and opens it: every byte is the one that was pushed, or this is an error.
     pub fn fetch(
         &self,
@@ -39,18 +27,34 @@ impl Vault {
         label: &Label,
         directory: &Path,
         progress: Progress<'_>,
-    ) -> Result<BlobReader<Spool>, VaultError> {
+    ) -> Result<BlobReader<Received>, VaultError> {
         let (content, version) = named_content(label)?;
-        let mut spool = Spool::for_bytes(directory, content.blob_bytes)?;
-        let mut hashing = Hashing { into: &mut spool, hasher: blake3::Hasher::new() };
-        self.remote.blob(&persona, version, content.blob_bytes, &mut hashing, progress)?;
-        let hash = Digest::from(*hashing.hasher.finalize().as_bytes());
+        let receiving = Receiving::for_bytes(directory, content.blob_bytes)?;
+        let (sender, pieces) = sync_channel(PIECES_AHEAD);
+        let (kept, came) = thread::scope(|scope| {
+            let keeper = scope.spawn(move || keep(pieces, receiving));
+            let came = self.remote.blob(
+                &persona,
+                version,
+                content.blob_bytes,
+                // Nobody takes it any more: keeping failed, and tells why.
+                &mut |piece| sender.send(piece).map_err(|_| io::ErrorKind::BrokenPipe.into()),
+                progress,
+            );
+            drop(sender);
+            (keeper.join(), came)
+        });
+        let (received, hash) = match kept {
+            Ok(Ok(kept)) => kept,
+            Ok(Err(error)) => return Err(error.into()),
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        came?;
         if hash != content.blake3 {
             return Err(BlobError::HashMismatch.into());
         }
-        spool.rewind()?;
         let key = self.content_key(persona, content)?;
-        let reader = BlobReader::open(spool, &key, content.header.as_bytes())?;
+        let reader = BlobReader::open(received, &key, content.header.as_bytes())?;
         if reader.zip_bytes() != content.zip_bytes {
             return Err(BlobError::ZipBytes.into());
         }
@@ -68,6 +72,16 @@ impl Vault {
             .persona_key(key_id, persona)
             .ok_or_else(|| BlobError::UnknownKey(key_id).into())
     }
+}
+
+/// Hashes and keeps what comes, beside the thread that receives it.
+fn keep(pieces: Receiver<Bytes>, mut receiving: Receiving) -> io::Result<(Received, Digest)> {
+    let mut hasher = blake3::Hasher::new();
+    for piece in pieces {
+        receiving.write_all(&piece)?;
+        hasher.update(&piece);
+    }
+    Ok((receiving.finish(), Digest::from(*hasher.finalize().as_bytes())))
 }
 
 /// The content that a label names, and the version that brought it.

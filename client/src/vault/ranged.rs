@@ -61,7 +61,10 @@ impl RangedBlob<'_> {
             let end = (start + BLOCK_BYTES).min(self.length);
             let mut bytes = Vec::new();
             self.remote
-                .blob_range(&self.persona, self.version, start..end, &mut bytes)
+                .blob_range(&self.persona, self.version, start..end, &mut |piece| {
+                    bytes.extend_from_slice(&piece);
+                    Ok(())
+                })
                 .map_err(io::Error::other)?;
             if self.blocks.len() == KEPT_BLOCKS {
                 self.blocks.pop_front();

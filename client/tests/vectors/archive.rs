@@ -16,8 +16,8 @@ pub(crate) fn open(vector: &Vector) -> Verdict {
         }
         .to_owned()
     })?;
-    let summary =
-        archive::verify(&mut zip, &audited, &mut |_| ()).map_err(|_| "content".to_owned())?;
+    let summary = archive::verify(std::slice::from_mut(&mut zip), &audited, &|_| ())
+        .map_err(|_| "content".to_owned())?;
     assert_eq!(&summary.fingerprint[..], vector.bytes("fingerprint"));
     assert_eq!(summary.files, vector.number("files"));
     assert_eq!(summary.directories, vector.number("directories"));

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Cursor;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use keybackup::archive::{
     Item, Kind, Limits, Placement, Policy, Summary, Ticks, audit, copy_entry, entries, export,
@@ -43,13 +44,17 @@ fn zip(bytes: &[u8], policy: Policy) -> bool {
     assert!(audited.files + audited.directories <= LIMITS.entries);
     assert!(audited.bytes <= LIMITS.total_bytes);
 
-    let verified = verify(zip, &audited, &mut |_| ());
+    let verified = verify(std::slice::from_mut(zip), &audited, &|_| ());
     let scratch = Scratch::new();
     let place = scratch.path().join("one/two/three");
     let placement = Placement::prepare(&place).expect("there is room");
-    let mut come = 0;
-    let unpacked = unpack(zip, &audited, placement.directory(), &mut |bytes| come += bytes);
-    assert!(come <= audited.bytes, "more than was declared");
+    let come = AtomicU64::new(0);
+    let count = |bytes| {
+        come.fetch_add(bytes, Ordering::Relaxed);
+    };
+    let mut readers = [zip.clone(), zip.clone()];
+    let unpacked = unpack(&mut readers, &audited, placement.directory(), &count);
+    assert!(come.into_inner() <= audited.bytes, "more than was declared");
     let above = place.parent().expect("it has one");
     let (summary, verified) = match (unpacked, verified) {
         (Ok(summary), Ok(verified)) => (summary, verified),
@@ -88,7 +93,7 @@ fn zip(bytes: &[u8], policy: Policy) -> bool {
 fn one_of_ours(bytes: &[u8], tree: &[Item], summary: Summary) {
     let zip = &mut Cursor::new(bytes);
     let audited = audit(zip, Policy::Ours, &LIMITS).expect("it is one");
-    assert_eq!(verify(zip, &audited, &mut |_| ()).expect("it is one"), summary);
+    assert_eq!(verify(std::slice::from_mut(zip), &audited, &|_| ()).expect("it is one"), summary);
     assert_eq!(Summary::of(&items(zip).expect("it is one")), summary);
     let list = entries(zip).expect("it is one");
     assert_eq!(list.len(), tree.len());
@@ -105,7 +110,7 @@ fn one_of_ours(bytes: &[u8], tree: &[Item], summary: Summary) {
     assert_eq!(export(zip, &mut plain, &mut |_| ()).expect("it is one"), summary);
     let zip = &mut Cursor::new(plain);
     let audited = audit(zip, Policy::Foreign, &LIMITS).expect("anybody can read it");
-    let read = verify(zip, &audited, &mut |_| ()).expect("anybody can read it");
+    let read = verify(std::slice::from_mut(zip), &audited, &|_| ()).expect("anybody can read it");
     assert_eq!((read.files, read.bytes), (summary.files, summary.bytes));
 }
 

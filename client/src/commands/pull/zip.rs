@@ -12,9 +12,9 @@ use crate::commands::find;
 use crate::commands::persona::Persona;
 use crate::commands::whole_file::WholeFile;
 use crate::error::{Code, CommandResult, Failure};
+use crate::received::Received;
 use crate::records::Content;
 use crate::seal::BlobReader;
-use crate::spool::Spool;
 use crate::ui::{Task, Ui};
 
 /// Pulls one persona into a zip; `-` is standard output.
@@ -69,7 +69,7 @@ fn check_stdout(ui: &Ui) -> CommandResult {
 }
 
 fn into_file(
-    mut blob: BlobReader<Spool>,
+    mut blob: BlobReader<Received>,
     content: &Content,
     file: &Path,
     force: bool,
@@ -87,7 +87,7 @@ fn into_file(
 
 /// A pipe can't take back what turns out to be torn: so it is read twice, the first time to
 /// nothing, as proof.
-fn onto_stdout(mut blob: BlobReader<Spool>, content: &Content, ui: &Ui) -> CommandResult {
+fn onto_stdout(mut blob: BlobReader<Received>, content: &Content, ui: &Ui) -> CommandResult {
     let proof = archive::export(&mut blob, io::sink(), &mut |_| {})
         .map_err(|error| export_failure(&error))?;
     check_summary(content, &proof)?;
