@@ -102,7 +102,7 @@ pub fn fingerprint(
 }
 
 impl Entry {
-    fn into_item(self, content: [u8; 32]) -> Item {
+    pub(super) fn into_item(self, content: [u8; 32]) -> Item {
         let Self { path, kind, mode, mtime, size, .. } = self;
         Item { path, kind, mode, mtime, size, content }
     }

@@ -1,20 +1,30 @@
-//! Packs a fingerprinted tree into the zip that is sealed, in one pass and bounded memory, and
-//! notices what changed since.
+//! Packs a tree into the zip that is sealed, in one pass and bounded memory, and notices what
+//! changed since it was seen. Threads pack runs of entries, each into a stretch of zip of its own;
+//! the stretches are put together in order, so that the bytes are those of one thread.
 
 use std::io::{self, Write};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-use super::compress::{Compressor, SAMPLE_BYTES};
-use super::dir::{Cursor, Dir};
-use super::entry::{Item, Kind, Summary};
-use super::fingerprint::Fingerprinted;
+use super::dir::Dir;
+use super::entry::{Item, Summary};
+use super::packer::{Outcome, Packer, Part};
 use super::paths::Paths;
-use super::source::{PIECE_BYTES, Source};
+use super::plan::{Plan, Seen};
+use super::stat_cache::StatCache;
 use super::zip::headers::Style;
 use super::zip::writer::Writer;
-use super::zip::{Meta, Method, Placed};
+use super::zip::{Meta, Placed};
 
-/// Files to this size are read whole before they are compressed.
-const WHOLE_BYTES: usize = 1024 * 1024;
+/// Threads that read, hash and compress, beside the one that takes what they make.
+const PACKERS: usize = 2;
+/// Bytes of the files that one of them packs at a time.
+const RUN_BYTES: u64 = 512 * 1024;
+/// Parts of a stretch that wait to be taken: with those under way some MiB in all.
+const PARTS_AHEAD: usize = 12;
 
 /// What to do with a file that is not what the fingerprint saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +44,16 @@ pub struct Packed {
     pub summary: Summary,
     /// Files that changed, or are left out because they went, since the fingerprint.
     pub changed: Vec<String>,
+    /// For the next time.
+    pub cache: StatCache,
 }
 
 /// Why a tree couldn't be packed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PackError {
-    /// Files are not what the fingerprint saw ([`Changes::Refuse`]). Packing stops at the first.
+    /// Files are not what was seen before, or, of a tree that was only walked, can't be read
+    /// ([`Changes::Refuse`]). Packing stops at the first.
     #[error("{0} changed while being read")]
     Changed(Paths),
     /// A file couldn't be read.
@@ -56,165 +69,172 @@ pub enum PackError {
     Write(#[source] io::Error),
 }
 
-/// Packs `tree`, which was fingerprinted below `root`, into `out`, and calls `progress` with the
-/// number of bytes read each time some were.
+/// Packs what `plan` lists below `root` into `out`, and calls `progress` with the number of bytes
+/// read each time some were.
 pub fn pack<W: Write>(
     root: &Dir,
-    tree: Fingerprinted,
+    plan: impl Into<Plan>,
     on_change: Changes,
     out: W,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Packed, PackError> {
-    let Fingerprinted { mut items, summary, .. } = tree;
-    let mut packer = Packer {
-        cursor: Cursor::new(root),
-        zip: Writer::new(out, Style::Sealed),
-        compressor: Compressor::new().map_err(PackError::Write)?,
-        buffer: Vec::new(),
-        progress,
+    let Plan { mut items, mut seen } = plan.into();
+    let (order, whose) = channel();
+    let job = Job {
+        root,
+        items: &items,
+        seen: &seen,
+        runs: runs(&items),
+        next: Mutex::new((0, order)),
+        on_change,
+        read: AtomicU64::new(0),
     };
-    let mut all_placed = Vec::with_capacity(items.len());
-    let mut changed = Vec::new();
-    let mut failure = Ok(());
+    let mut zip = Writer::new(out, Style::Sealed);
+    let outcomes = job.run(&whose, &mut zip, progress)?;
+
+    let cache = seen.cache(&items, &outcomes);
+    let (mut changed, mut all_placed) = (Vec::new(), Vec::with_capacity(items.len()));
+    let mut outcomes = outcomes.into_iter();
     items.retain_mut(|item| {
-        if failure.is_err() {
-            return true;
+        let Some(Outcome { placed, content, changed: other }) = outcomes.next() else {
+            return false;
+        };
+        if other.is_some() || placed.is_none() {
+            changed.push(item.path.clone());
         }
-        match packer.item(item) {
-            Ok(Outcome { placed, is_same }) => {
-                if !is_same {
-                    changed.push(item.path.clone());
-                    if on_change == Changes::Refuse {
-                        failure = Err(PackError::Changed(Paths(std::mem::take(&mut changed))));
-                    }
-                }
-                all_placed.extend(placed);
-                placed.is_some()
-            }
-            Err(error) => {
-                failure = Err(error);
-                true
-            }
+        item.content = content;
+        if let Some(other) = other {
+            *item = *other;
         }
+        all_placed.extend(placed);
+        placed.is_some()
     });
-    failure?;
-    let mut zip = packer.zip;
     for (item, placed) in items.iter().zip(all_placed) {
         zip.list(&meta(item, placed)).map_err(PackError::Write)?;
     }
     let zip_bytes = zip.finish().map_err(PackError::Write)?;
-    let summary = if changed.is_empty() { summary } else { Summary::of(&items) };
-    Ok(Packed { zip_bytes, summary, changed })
+    let summary = seen.summary(&items, &changed);
+    Ok(Packed { zip_bytes, summary, changed, cache })
 }
 
-struct Outcome {
-    /// `None` if it went.
-    placed: Option<Placed>,
-    /// Whether it is what the fingerprint saw.
-    is_same: bool,
-}
-
-struct Packer<'p, W> {
-    cursor: Cursor<'p>,
-    zip: Writer<W>,
-    compressor: Compressor,
-    buffer: Vec<u8>,
-    progress: &'p mut dyn FnMut(u64),
-}
-
-impl<W: Write> Packer<'_, W> {
-    /// Packs one entry, and brings `item` up to what was packed.
-    fn item(&mut self, item: &mut Item) -> Result<Outcome, PackError> {
-        if item.kind == Kind::Directory {
-            let placed = self.zip.empty(meta(item, Placed::EMPTY)).map_err(PackError::Write)?;
-            return Ok(Outcome { placed: Some(placed), is_same: true });
+/// Entries side by side, cut where enough bytes are together.
+fn runs(items: &[Item]) -> Vec<Range<usize>> {
+    let mut runs = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (index, item) in items.iter().enumerate() {
+        bytes += item.size;
+        if bytes >= RUN_BYTES {
+            runs.push(start..index + 1);
+            (start, bytes) = (index + 1, 0);
         }
-        let unreadable = |path: &str| {
-            let path = path.to_owned();
-            move |source| PackError::Read { path, source }
-        };
-        let opened = Source::open(&mut self.cursor, &item.path).map_err(unreadable(&item.path))?;
-        let Some(mut source) = opened else {
-            return Ok(Outcome { placed: None, is_same: false });
-        };
-        let seen = item.clone();
-        (item.mode, item.mtime) = (source.status.mode, source.status.mtime);
-        let placed = if source.status.size <= WHOLE_BYTES as u64 {
-            self.whole(item, &mut source)
-        } else {
-            self.pieces(item, &mut source)
-        }?;
-        let held_still = source.held_still().map_err(unreadable(&item.path))?;
-        Ok(Outcome { placed: Some(placed), is_same: held_still && *item == seen })
+    }
+    if start < items.len() {
+        runs.push(start..items.len());
+    }
+    runs
+}
+
+struct Job<'j> {
+    root: &'j Dir,
+    items: &'j [Item],
+    seen: &'j Seen,
+    runs: Vec<Range<usize>>,
+    /// The run that is to be packed next, and who is told by whom each is packed, in their order.
+    next: Mutex<(usize, Sender<usize>)>,
+    on_change: Changes,
+    /// Bytes read, and not yet told of.
+    read: AtomicU64,
+}
+
+impl Job<'_> {
+    /// Has all runs packed and puts them together. Of several failures the first entry's is told:
+    /// nobody listens to those behind it any more, which ends them.
+    fn run<W: Write>(
+        &self,
+        whose: &Receiver<usize>,
+        zip: &mut Writer<W>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Vec<Outcome>, PackError> {
+        thread::scope(|scope| {
+            let mut lines = Vec::new();
+            for who in 0..PACKERS.min(self.runs.len()) {
+                let (sender, parts) = sync_channel(PARTS_AHEAD);
+                scope.spawn(move || self.work(who, &sender));
+                lines.push(parts);
+            }
+            let mut outcomes = Vec::with_capacity(self.items.len());
+            for _ in &self.runs {
+                // It can't be gone: a panic in there ends this thread, too.
+                let gone = |_| PackError::Write(io::ErrorKind::BrokenPipe.into());
+                let parts = &lines[whose.recv().map_err(gone)?];
+                let start = zip.position();
+                loop {
+                    let part = parts.recv().map_err(gone)?;
+                    progress(self.read.swap(0, Ordering::Relaxed));
+                    match part {
+                        Part::Bytes(bytes) => zip.content(&bytes).map_err(PackError::Write)?,
+                        Part::End(run) => {
+                            outcomes.extend(run?.into_iter().map(|it| it.moved_by(start)));
+                            break;
+                        }
+                    }
+                }
+            }
+            Ok(outcomes)
+        })
     }
 
-    /// Packs a file that fits into memory.
-    fn whole(&mut self, item: &mut Item, source: &mut Source) -> Result<Placed, PackError> {
-        self.buffer.resize(WHOLE_BYTES, 0);
-        let read = fill(source, &mut self.buffer, item)?;
-        let content = &self.buffer[..read];
-        (self.progress)(read as u64);
-        (item.size, item.content) = (read as u64, *blake3::hash(content).as_bytes());
-        let compressed = self.compressor.compress(content).map_err(PackError::Write)?;
-        let mut placed = Placed {
-            method: if compressed.is_some() { Method::Zstd } else { Method::Stored },
-            crc: crc32fast::hash(content),
-            size: item.size,
-            compressed: compressed.map_or(read, <[u8]>::len) as u64,
-            header: 0,
-        };
-        let mut write = || {
-            placed.header = self.zip.begin(&meta(item, placed))?;
-            self.zip.content(compressed.unwrap_or(content))?;
-            self.zip.end(&meta(item, placed))?;
-            Ok(placed)
-        };
-        write().map_err(PackError::Write)
+    /// Packs runs until none are left, or nobody takes them any more.
+    fn work(&self, who: usize, parts: &SyncSender<Part>) {
+        let mut packer = Packer::new(self.root, &self.read, parts);
+        while let Some(range) = self.take(who) {
+            let packed = match &mut packer {
+                Ok(packer) => self.pack(packer, range),
+                Err(error) => Err(PackError::Write(error.kind().into())),
+            };
+            if parts.send(Part::End(packed)).is_err() {
+                return;
+            }
+        }
     }
 
-    /// Packs a file piece by piece.
-    fn pieces(&mut self, item: &mut Item, source: &mut Source) -> Result<Placed, PackError> {
-        self.buffer.resize(WHOLE_BYTES, 0);
-        let buffer = &mut self.buffer[..PIECE_BYTES];
-        let mut read = fill(source, buffer, item)?;
-        let sample = &buffer[..read.min(SAMPLE_BYTES)];
-        let pays = self.compressor.pays(sample).map_err(PackError::Write)?;
-        let method = if pays { Method::Zstd } else { Method::Stored };
-        let mut placed = Placed { method, ..Placed::EMPTY };
-        placed.header = self.zip.begin(&meta(item, placed)).map_err(PackError::Write)?;
+    fn take(&self, who: usize) -> Option<Range<usize>> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let range = self.runs.get(next.0)?.clone();
+        next.0 += 1;
+        next.1.send(who).ok()?;
+        Some(range)
+    }
 
-        let (mut content, mut crc) = (blake3::Hasher::new(), crc32fast::Hasher::new());
-        let zip = &mut self.zip;
-        let mut put = |bytes: &[u8]| {
-            placed.compressed += bytes.len() as u64;
-            zip.content(bytes)
-        };
-        self.compressor.start().map_err(PackError::Write)?;
-        while read > 0 {
-            let piece = &buffer[..read];
-            content.update(piece);
-            crc.update(piece);
-            placed.size += read as u64;
-            (self.progress)(read as u64);
-            if pays { self.compressor.feed(piece, &mut put) } else { put(piece) }
-                .map_err(PackError::Write)?;
-            read = fill(source, buffer, item)?;
+    fn pack(
+        &self,
+        packer: &mut Packer<'_>,
+        range: Range<usize>,
+    ) -> Result<Vec<Outcome>, PackError> {
+        let mut outcomes = Vec::with_capacity(range.len());
+        for index in range {
+            let item = &self.items[index];
+            let refused = || PackError::Changed(Paths(vec![item.path.clone()]));
+            let outcome = match packer.item(item, self.seen.look(index)) {
+                Err(PackError::Read { .. }) if self.stops_unread() => return Err(refused()),
+                outcome => outcome?,
+            };
+            if !outcome.is_same() && self.on_change == Changes::Refuse {
+                return Err(refused());
+            }
+            outcomes.push(outcome);
         }
-        if pays {
-            self.compressor.end(&mut put).map_err(PackError::Write)?;
-        }
-        (item.size, item.content) = (placed.size, *content.finalize().as_bytes());
-        placed.crc = crc.finalize();
-        self.zip.end(&meta(item, placed)).map_err(PackError::Write)?;
-        Ok(placed)
+        packer.finish().map_err(PackError::Write)?;
+        Ok(outcomes)
+    }
+
+    /// Who starts over, and reads all before packing, can name every file that can't be read.
+    fn stops_unread(&self) -> bool {
+        self.on_change == Changes::Refuse && self.seen.is_walk()
     }
 }
 
-fn fill(source: &mut Source, buffer: &mut [u8], item: &Item) -> Result<usize, PackError> {
-    source.fill(buffer).map_err(|source| PackError::Read { path: item.path.clone(), source })
-}
-
-fn meta(item: &Item, placed: Placed) -> Meta<'_> {
+pub(super) fn meta(item: &Item, placed: Placed) -> Meta<'_> {
     let Item { path, kind, mode, mtime, .. } = item;
     Meta { path, kind: *kind, mode: *mode, mtime: *mtime, placed }
 }
@@ -222,7 +242,11 @@ fn meta(item: &Item, placed: Placed) -> Meta<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::exclude::Excludes;
+    use crate::archive::fingerprint::{Fingerprinted, fingerprint};
+    use crate::archive::packer::WHOLE_BYTES;
     use crate::archive::testing::{Tree, fingerprinted};
+    use crate::archive::walk::{Walk, walk};
 
     fn run(tree: &Tree, plan: Fingerprinted, changes: Changes) -> Result<Packed, PackError> {
         pack(&tree.root(), plan, changes, io::sink(), &mut |_| ())
@@ -261,6 +285,49 @@ mod tests {
         let packed = run(&tree, plan, Changes::Accept).expect("packed");
         assert_eq!(packed.changed, ["a", "b"]);
         assert_eq!(packed.summary, fingerprinted(&tree).summary);
+    }
+
+    fn walked(tree: &Tree) -> Walk {
+        let mut walk = walk(&tree.root(), &Excludes::default(), false).expect("a plain tree");
+        walk.started += std::time::Duration::from_secs(10);
+        walk
+    }
+
+    #[test]
+    fn a_tree_that_was_only_walked_makes_the_same_bytes_summary_and_cache() {
+        let mut tree = Tree::new().directory("d").file("large", "y".repeat(3 << 20));
+        for n in 0..300 {
+            tree = tree.file(&format!("many/{n}"), n.to_string().repeat(n * 8));
+        }
+        let known = fingerprint(&tree.root(), walked(&tree), &StatCache::default(), false);
+        let known = known.expect("readable");
+        let (summary, cache) = (known.summary, known.cache.clone());
+        let mut zips = [Vec::new(), Vec::new()];
+        let [one, other] = &mut zips;
+        let root = tree.root();
+        let first = pack(&root, known, Changes::Refuse, one, &mut |_| ()).expect("packed");
+        let second = pack(&root, walked(&tree), Changes::Refuse, other, &mut |_| ());
+        let second = second.expect("packed");
+        assert!(zips[0] == zips[1]);
+        assert_eq!((first.summary, second.summary), (summary, summary));
+        assert!(first.cache == cache && second.cache == cache);
+        assert_eq!(cache.len(), 301);
+    }
+
+    #[test]
+    fn what_changed_since_the_walk_stops_it_or_is_reported_and_not_remembered() {
+        let tree = Tree::new().file("a", "one").file("b", "two").file("c", "three");
+        let walks = [walked(&tree), walked(&tree)];
+        std::fs::write(tree.path("a"), "eno").expect("written");
+        std::fs::remove_file(tree.path("b")).expect("removed");
+        let [first, second] = walks;
+        let refused = pack(&tree.root(), first, Changes::Refuse, io::sink(), &mut |_| ());
+        assert!(matches!(refused, Err(PackError::Changed(paths)) if paths.0 == ["a"]));
+        let packed = pack(&tree.root(), second, Changes::Accept, io::sink(), &mut |_| ());
+        let packed = packed.expect("packed");
+        assert_eq!(packed.changed, ["a", "b"]);
+        assert_eq!(packed.summary, fingerprinted(&tree).summary);
+        assert_eq!(packed.cache.len(), 1);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::compress::{Compressor, SAMPLE_BYTES};
 use super::content::{ContentError, Decoder};
 use super::entry::{Kind, Summing};
 use super::pack::Packed;
+use super::stat_cache::StatCache;
 use super::zip::headers::Style;
 use super::zip::writer::Writer;
 use super::zip::{Meta, Method, Placed};
@@ -70,7 +71,8 @@ pub fn repack<R: Read + Seek, W: Write>(
         zip.list(&meta(record, placed)).map_err(RepackError::Write)?;
     }
     let zip_bytes = zip.finish().map_err(RepackError::Write)?;
-    Ok(Packed { zip_bytes, summary: summing.finish(), changed: Vec::new() })
+    let (changed, cache) = (Vec::new(), StatCache::default());
+    Ok(Packed { zip_bytes, summary: summing.finish(), changed, cache })
 }
 
 /// The content of the file at `path`, if there is one of at most `max_bytes`.

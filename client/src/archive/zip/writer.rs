@@ -20,6 +20,17 @@ impl<W: Write> Writer<W> {
         Self { out, style, position: 0, directory: 0, count: 0 }
     }
 
+    /// Bytes written so far.
+    pub(in super::super) const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Flushes, and counts positions from here.
+    pub(in super::super) fn begin_anew(&mut self) -> io::Result<()> {
+        self.position = 0;
+        self.out.flush()
+    }
+
     /// Writes the local header; returns its position. The content follows by [`Self::content`].
     pub(in super::super) fn begin(&mut self, meta: &Meta<'_>) -> io::Result<u64> {
         let header = self.position;
