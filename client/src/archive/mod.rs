@@ -49,7 +49,7 @@ mod round_trip;
 #[cfg(test)]
 mod testing;
 
-pub use audit::{AuditError, Audited, Limits, Policy, audit};
+pub use audit::{AuditError, Audited, Limits, Policy, audit, audit_ours};
 pub use content::{ContentError, Damage};
 pub use crew::Watch;
 pub use dir::{Dir, Special};

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use super::audit::{AuditError, Audited, Policy, audit};
+use super::audit::{AuditError, Audited, Policy, audit, audit_ours};
 use super::dir::{self, Dir};
 use super::entry::Kind;
 use super::exclude::Excludes;
@@ -85,7 +85,12 @@ pub(crate) fn packed(tree: &Tree) -> Vec<u8> {
 }
 
 pub(crate) fn audited(zip: &[u8], policy: Policy) -> Result<Audited, AuditError> {
-    audit(&mut Cursor::new(zip), policy, &policy.limits())
+    let result = audit(&mut Cursor::new(zip), policy, &policy.limits());
+    if policy == Policy::Ours {
+        let several = audit_ours(&mut [Cursor::new(zip), Cursor::new(zip)], &policy.limits());
+        assert_eq!(format!("{several:?}"), format!("{result:?}"));
+    }
+    result
 }
 
 pub(crate) fn unpacked(zip: &[u8], policy: Policy) -> Tree {

@@ -14,7 +14,7 @@ use super::failure::archive_failure;
 use super::persona::Persona;
 use super::scan::How;
 use super::{batch, find, history};
-use crate::archive::{self, Audited, Limits, Placement, Policy};
+use crate::archive::{self, Audited, Limits, Placement};
 use crate::cli;
 use crate::error::{Code, CommandResult, Failure};
 use crate::interrupt;
@@ -246,9 +246,8 @@ pub(super) fn fetch(
     let progress =
         context.ui.progress(task, Some(label.name.as_str()), Unit::Bytes, Some(content.blob_bytes));
     let directory = session.spool_place(context)?.directory;
-    let mut blob =
-        session.vault.fetch(id, label, &directory, &mut |bytes| progress.advance(bytes))?;
-    let audited = archive::audit(&mut blob, Policy::Ours, &Limits::OURS)
+    let blob = session.vault.fetch(id, label, &directory, &mut |bytes| progress.advance(bytes))?;
+    let audited = archive::audit_ours(&mut [blob.another(), blob.another()], &Limits::OURS)
         .map_err(|error| archive_failure(&error))?;
     // Before one byte is unpacked: there is room for what the label says, and not for more.
     if (audited.files, audited.directories, audited.bytes)

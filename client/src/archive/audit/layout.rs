@@ -2,6 +2,7 @@
 //! local headers (APPNOTE 4.3.7) and descriptors (4.3.9) say the same as that table.
 
 use std::io::{Read, Seek};
+use std::thread;
 
 use super::super::entry::Kind;
 use super::super::zip::headers::{DESCRIPTOR, EXTRA_ZIP64, FLAG_DESCRIPTOR, LOCAL, Style};
@@ -46,6 +47,26 @@ pub(super) fn compare<R: Read + Seek>(
         }
     }
     Ok(())
+}
+
+/// The same with several threads. Of several failures the first entry's is told.
+pub(super) fn compare_side_by_side<R: Read + Seek + Send>(
+    readers: &mut [R],
+    records: &[Record],
+) -> Result<(), AuditError> {
+    let share = records.len().div_ceil(readers.len()).max(1);
+    thread::scope(|scope| {
+        let shares: Vec<_> = readers
+            .iter_mut()
+            .zip(records.chunks(share))
+            .map(|(reader, records)| scope.spawn(move || compare(reader, records)))
+            .collect();
+        let results = shares.into_iter().map(|share| match share.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        results.collect::<Result<Vec<()>, _>>().map(drop)
+    })
 }
 
 fn descriptor_of(record: &Record) -> Vec<u8> {

@@ -114,6 +114,20 @@ pub fn audit<R: Read + Seek>(
     Audited::new(records, limits)
 }
 
+/// Audits one of our zips with a thread for each of `readers`, which read the same bytes: of a
+/// sealed one, whose entries are small, that opens nearly every chunk.
+///
+/// # Panics
+/// Without any reader.
+pub fn audit_ours<R: Read + Seek + Send>(
+    readers: &mut [R],
+    limits: &Limits,
+) -> Result<Audited, AuditError> {
+    let (_, records) = table(readers.first_mut().expect("somebody reads"), Policy::Ours, limits)?;
+    layout::compare_side_by_side(readers, &records)?;
+    Audited::new(records, limits)
+}
+
 /// Audits only the central directory of one of our zips: enough to list it, or to read single
 /// entries by [`check_local`], without touching the rest.
 pub(super) fn contents<R: Read + Seek>(reader: &mut R) -> Result<Audited, AuditError> {
