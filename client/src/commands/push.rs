@@ -12,7 +12,7 @@ use super::context::{Context, Session};
 use super::local::{self, LocalPersona};
 use super::outgoing::{Outgoing, new_persona_id};
 use super::persona::{Persona, SkippedEntry};
-use super::scan::{How, Scan};
+use super::scan::{self, How, Source};
 use crate::archive::{Excludes, StatCache};
 use crate::cli;
 use crate::error::{Code, CommandResult, Failure};
@@ -143,37 +143,40 @@ pub(super) fn push(
         .index
         .by_name(name.as_str())
         .and_then(|(id, _)| Some((id, opened.personas.get(&id)?)));
-    let scan = session.scan(remote.map(|(id, _)| id), &local.directory, &request.how)?;
-    let fingerprint = scan.fingerprint();
     let directory = local.directory.display().to_string();
-
-    if let Some((id, remote)) = remote {
-        let content = remote.label.label.content.as_ref();
-        if content.is_some_and(|content| content.fingerprint == fingerprint) && !remote.trashed {
+    let standing = remote.and_then(|(_, remote)| remote.label.label.content.as_ref());
+    let found = scan::find(&local.directory, &request.how)?;
+    // What is another one for certain is read only once, to be packed. Who only asks is told of
+    // every file that can't be read, and what was packed before may be the same.
+    let packed = session.left_parcel().is_some_and(|parcel| parcel.name == *name);
+    let differs = standing.is_none_or(|content| found.differs(content));
+    let source = if differs && !request.dry_run && !packed {
+        Source::from(found)
+    } else {
+        let id = remote.map(|(id, _)| id);
+        let scan = session.read(found, id, &local.directory, &request.how)?;
+        let fingerprint = scan.fingerprint();
+        let same = standing.is_some_and(|content| content.fingerprint == fingerprint);
+        if let Some((id, remote)) = remote.filter(|(_, remote)| same && !remote.trashed) {
             if !request.dry_run {
-                settle(
-                    session,
-                    id,
-                    remote.label.label.version,
-                    fingerprint,
-                    &directory,
-                    &scan.tree.cache,
-                )?;
+                let version = remote.label.label.version;
+                settle(session, id, version, fingerprint, &directory, &scan.tree.cache)?;
             }
             let persona = Persona {
                 path: Some(directory),
-                skipped: skipped(&scan),
+                skipped: skipped(&scan.into()),
                 ..Persona::of(id, remote)
             };
             return Ok(Pushed { persona, sent: 0 });
         }
-        if !request.force {
-            refuse_conflict(session, id, remote, &directory)?;
-            refuse_emptied(&scan, remote)?;
-        }
+        Source::from(scan)
+    };
+    if let Some((id, remote)) = remote.filter(|_| !request.force) {
+        refuse_conflict(session, id, remote, &directory)?;
+        refuse_emptied(source.files, remote)?;
     }
     if request.dry_run {
-        return Ok(would_push(&scan, name, local, remote, directory));
+        return Ok(would_push(&source, name, local, remote, directory));
     }
     let outgoing = Outgoing {
         id: remote.map_or_else(|| left_id(session, opened, name), |(id, _)| id),
@@ -183,7 +186,7 @@ pub(super) fn push(
         directory: Some(directory),
         repair: None,
     };
-    let sealed = pack_and_seal(context, session, &outgoing, local, &request.how, scan)?;
+    let sealed = pack_and_seal(context, session, &outgoing, local, &request.how, source)?;
     let id = outgoing.id;
     let mut persona = outgoing.commit(context, session, opened, sealed.bytes)?;
     session.save_cache(id, &sealed.cache);
@@ -199,23 +202,22 @@ fn left_id(session: &Session, opened: &Opened, name: &Name) -> PersonaId {
 }
 
 fn would_push(
-    scan: &Scan,
+    source: &Source,
     name: &Name,
     local: &LocalPersona,
     remote: Option<(PersonaId, &OpenedPersona)>,
     directory: String,
 ) -> Pushed {
-    let summary = &scan.tree.summary;
     let known = remote.map(|(id, remote)| Persona::of(id, remote));
     let persona = Persona {
         name: name.to_string(),
         nickname: local.nickname.clone(),
-        size: Some(summary.bytes),
-        files: Some(summary.files),
-        directories: Some(summary.directories),
+        size: Some(source.bytes),
+        files: Some(source.files),
+        directories: Some(source.directories),
         changed: true,
         path: Some(directory),
-        skipped: skipped(scan),
+        skipped: skipped(source),
         ..known.unwrap_or_else(|| Persona::local(name.as_str(), None))
     };
     Pushed { persona, sent: 0 }
@@ -239,10 +241,10 @@ fn settle(
     Ok(())
 }
 
-fn skipped(scan: &Scan) -> Vec<SkippedEntry> {
+fn skipped(source: &Source) -> Vec<SkippedEntry> {
     let changing = |path: &String| SkippedEntry { path: path.clone(), reason: "changing" };
-    let special = scan.tree.skipped.iter().map(SkippedEntry::from);
-    special.chain(scan.tree.changed.iter().map(changing)).collect()
+    let special = source.special.iter().map(SkippedEntry::from);
+    special.chain(source.changing.iter().map(changing)).collect()
 }
 
 fn tell(context: &Context<'_>, pushed: &Pushed, dry_run: bool) -> CommandResult {

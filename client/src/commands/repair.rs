@@ -377,7 +377,8 @@ fn push(
     scan: Scan,
 ) -> CommandResult {
     let how = How { skip_special: true, ..How::default() };
-    let Sealing { bytes, .. } = pack_and_seal(context, session, &outgoing, local, &how, scan)?;
+    let Sealing { bytes, .. } =
+        pack_and_seal(context, session, &outgoing, local, &how, scan.into())?;
     outgoing.commit(context, session, opened, bytes).map(drop)
 }
 

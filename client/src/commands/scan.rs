@@ -7,10 +7,12 @@ use keybackup_protocol::PersonaId;
 use rand08::rngs::OsRng;
 
 use super::context::Session;
-use crate::archive::{self, Dir, Excludes, Fingerprinted, StatCache};
+use crate::archive::{
+    self, Dir, Excludes, Fingerprinted, Kind, Plan, Skipped, StatCache, Summary, Walk,
+};
 use crate::error::{Code, Failure};
 use crate::keys;
-use crate::records::Digest;
+use crate::records::{Content, Digest};
 use crate::seal::object::{self, Binding};
 
 /// How to scan.
@@ -39,6 +41,75 @@ impl Scan {
     }
 }
 
+/// A directory, walked: what is in it, and nothing of the contents.
+pub(super) struct Found {
+    root: Dir,
+    walk: Walk,
+}
+
+/// A directory that is to be packed.
+pub(super) struct Source {
+    /// The directory, held open: what is packed is what was seen.
+    pub(super) root: Dir,
+    /// What to pack.
+    pub(super) plan: Plan,
+    /// Number of files.
+    pub(super) files: u64,
+    /// Number of directories.
+    pub(super) directories: u64,
+    /// Sum of their sizes.
+    pub(super) bytes: u64,
+    /// What is left out.
+    pub(super) special: Vec<Skipped>,
+    /// Files that keep changing.
+    pub(super) changing: Vec<String>,
+    /// Its fingerprint and the hashes behind it, where it was read.
+    pub(super) known: Option<(Digest, StatCache)>,
+}
+
+impl Found {
+    fn counts(&self) -> (u64, u64, u64) {
+        let entries = &self.walk.entries;
+        let files = entries.iter().filter(|entry| entry.kind == Kind::File).count() as u64;
+        let bytes = entries.iter().map(|entry| entry.size).sum();
+        (files, entries.len() as u64 - files, bytes)
+    }
+
+    /// Whether it holds something else than `content` for certain, without a look into files.
+    /// What is equal has the same number of files, directories and bytes.
+    pub(super) fn differs(&self, content: &Content) -> bool {
+        self.counts() != (content.files, content.directories, content.bytes)
+    }
+}
+
+impl From<Found> for Source {
+    fn from(found: Found) -> Self {
+        let (files, directories, bytes) = found.counts();
+        let Found { root, mut walk } = found;
+        let special = std::mem::take(&mut walk.skipped);
+        Self {
+            root,
+            plan: walk.into(),
+            files,
+            directories,
+            bytes,
+            special,
+            changing: Vec::new(),
+            known: None,
+        }
+    }
+}
+
+impl From<Scan> for Source {
+    fn from(Scan { root, mut tree }: Scan) -> Self {
+        let Summary { fingerprint, files, directories, bytes } = tree.summary;
+        let known = Some((Digest::from(fingerprint), tree.cache.clone()));
+        let special = std::mem::take(&mut tree.skipped);
+        let changing = std::mem::take(&mut tree.changed);
+        Self { root, plan: tree.into(), files, directories, bytes, special, changing, known }
+    }
+}
+
 impl Session {
     /// Scans `directory`, with the stat cache of `persona` if there is one.
     pub(super) fn scan(
@@ -47,8 +118,25 @@ impl Session {
         directory: &Path,
         how: &How,
     ) -> Result<Scan, Failure> {
+        self.read(find(directory, how)?, persona, directory, how)
+    }
+
+    /// Reads what was found in `directory` and the stat cache of `persona` does not know; once
+    /// more from the walk on, if files changed under it.
+    pub(super) fn read(
+        &self,
+        found: Found,
+        persona: Option<PersonaId>,
+        directory: &Path,
+        how: &How,
+    ) -> Result<Scan, Failure> {
         let cache = persona.and_then(|persona| self.load_cache(persona)).unwrap_or_default();
-        scan(directory, how, &cache)
+        let scan = read(found, how, &cache)?;
+        if scan.tree.changed.is_empty() {
+            Ok(scan)
+        } else {
+            read(find(directory, how)?, how, &cache)
+        }
     }
 
     /// The stat cache of a persona; one that does not open is none, and costs only time.
@@ -71,22 +159,20 @@ impl Session {
     }
 }
 
-/// Walks and hashes `directory`; once more, if files changed under it.
-pub(super) fn scan(directory: &Path, how: &How, cache: &StatCache) -> Result<Scan, Failure> {
+/// Walks `directory`.
+pub(super) fn find(directory: &Path, how: &How) -> Result<Found, Failure> {
     let root = Dir::open(directory)
         .map_err(|error| Failure::io(&error, format!("opening {}", directory.display())))?;
-    let mut tree = once(&root, how, cache)?;
-    if !tree.changed.is_empty() {
-        tree = once(&root, how, cache)?;
-    }
-    Ok(Scan { root, tree })
+    let walk = archive::walk(&root, &how.excludes, how.skip_special)
+        .map_err(|error| walk_failure(&error))?;
+    Ok(Found { root, walk })
 }
 
-fn once(root: &Dir, how: &How, cache: &StatCache) -> Result<Fingerprinted, Failure> {
-    let walk = archive::walk(root, &how.excludes, how.skip_special)
-        .map_err(|error| walk_failure(&error))?;
-    archive::fingerprint(root, walk, cache, how.rehash)
-        .map_err(|error| Failure::of(Code::Io, &error))
+fn read(found: Found, how: &How, cache: &StatCache) -> Result<Scan, Failure> {
+    let Found { root, walk } = found;
+    let tree = archive::fingerprint(&root, walk, cache, how.rehash)
+        .map_err(|error| Failure::of(Code::Io, &error))?;
+    Ok(Scan { root, tree })
 }
 
 fn walk_failure(error: &archive::WalkError) -> Failure {

@@ -313,3 +313,106 @@ impl Wire {
                 Duration::ZERO => {}
                 wait => std::thread::sleep(wait),
             }
+        }
+    }
+
+    /// Reads a whole answer of at most `limit` bytes.
+    pub(super) fn read(&self, response: Response, limit: usize) -> Result<Vec<u8>, RemoteError> {
+        let mut body = Vec::new();
+        self.receive(response, limit as u64, &mut |chunk| {
+            body.extend_from_slice(&chunk);
+            Ok(())
+        })?;
+        Ok(body)
+    }
+
+    /// Reads a whole answer as JSON.
+    pub(super) fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        response: Response,
+        limit: usize,
+    ) -> Result<T, RemoteError> {
+        let body = self.read(response, limit)?;
+        serde_json::from_slice(&body).map_err(|_| self.odd("its answer is not what the API says"))
+    }
+
+    fn refusal(&self, response: Response) -> RemoteError {
+        let status = response.status();
+        if status.is_redirection() {
+            return self.odd("it redirects, and redirects are never followed");
+        }
+        let retry_after_s = retry_after_s(&response);
+        match self.json::<ErrorAnswer>(response, 64 * 1024) {
+            Ok(ErrorAnswer { error }) => RemoteError::Refused {
+                status: status.as_u16(),
+                code: error.code,
+                message: error.message,
+                retry_after_s,
+            },
+            Err(RemoteError::NotKeybackup { .. }) if status.is_server_error() => {
+                RemoteError::Refused {
+                    status: status.as_u16(),
+                    code: "http".to_owned(),
+                    message: "something between here and the server failed".to_owned(),
+                    retry_after_s,
+                }
+            }
+            Err(error) => error,
+        }
+    }
+
+    fn failed(&self, source: reqwest::Error) -> RemoteError {
+        let server = self.server();
+        // The URL is ours and named already; without it the cause reads better.
+        let source = source.without_url();
+        if source.is_timeout() {
+            RemoteError::TimedOut { server, idle: self.idle }
+        } else if source.is_connect() {
+            RemoteError::Unreachable { server, source }
+        } else {
+            RemoteError::Broken { server, source }
+        }
+    }
+}
+
+fn retry_after_s(response: &Response) -> Option<u64> {
+    let value = response.headers().get(reqwest::header::RETRY_AFTER);
+    value.and_then(|value| value.to_str().ok()?.trim().parse().ok())
+}
+
+fn setup(
+    what: &'static str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> RemoteError {
+    RemoteError::Setup { what, source: source.into() }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads `length` bytes in pieces into the channel. A receiver that is gone ends it:
+/// the answer came early, and is told by the other side.
+fn feed(
+    reader: &mut (dyn Read + Send),
+    length: u64,
+    pace: &Pace,
+    sender: &mpsc::Sender<Result<Bytes, std::io::Error>>,
+) -> std::io::Result<()> {
+    let mut left = length;
+    while left > 0 {
+        let most = pace.piece_bytes();
+        let mut piece = vec![0; usize::try_from(left).map_or(most, |left| left.min(most))];
+        if let Err(error) = reader.read_exact(&mut piece) {
+            // The request must not end as if it were whole.
+            let _ = sender.blocking_send(Err(std::io::Error::from(error.kind())));
+            return Err(error);
+        }
+        left -= piece.len() as u64;
+        std::thread::sleep(pace.take(piece.len(), Instant::now()));
+        if sender.blocking_send(Ok(Bytes::from(piece))).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}

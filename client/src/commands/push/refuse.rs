@@ -5,7 +5,6 @@ use keybackup_protocol::PersonaId;
 use crate::commands::context::{Session, now};
 use crate::commands::failure::with_three_ways_out;
 use crate::commands::find;
-use crate::commands::scan::Scan;
 use crate::error::{Code, CommandResult, Failure};
 use crate::marks::OpenedPersona;
 use crate::profile::Sent;
@@ -13,9 +12,9 @@ use crate::ui;
 
 /// Refuses to push an empty directory over files: more often than not, a disk is not mounted, or a
 /// pattern leaves out too much.
-pub(super) fn refuse_emptied(scan: &Scan, remote: &OpenedPersona) -> CommandResult {
+pub(super) fn refuse_emptied(found: u64, remote: &OpenedPersona) -> CommandResult {
     let files = remote.label.label.content.as_ref().map_or(0, |content| content.files);
-    if scan.tree.summary.files > 0 || files == 0 {
+    if found > 0 || files == 0 {
         return Ok(());
     }
     let name = remote.label.label.name.as_str();

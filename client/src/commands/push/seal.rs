@@ -8,7 +8,7 @@ use crate::commands::context::{Context, Session};
 use crate::commands::local::LocalPersona;
 use crate::commands::outgoing::{Bytes, Outgoing};
 use crate::commands::persona::SkippedEntry;
-use crate::commands::scan::{How, Scan};
+use crate::commands::scan::{How, Source};
 use crate::error::{Code, Failure};
 use crate::ui::{Task, Unit};
 use crate::vault::VaultError;
@@ -28,23 +28,22 @@ pub(in crate::commands) fn pack_and_seal(
     outgoing: &Outgoing<'_>,
     local: &LocalPersona,
     how: &How,
-    scan: Scan,
+    mut source: Source,
 ) -> Result<Sealed, Failure> {
     if let Some(parcel) = session.left_parcel().filter(|parcel| parcel.persona == outgoing.id) {
-        let same = parcel.content.fingerprint == scan.fingerprint();
-        let sent = if same { outgoing.send_left(context, session, &parcel)? } else { None };
-        match sent {
-            None => session.drop_parcel(),
-            Some(bytes) => {
-                let (skipped, cache) = (skipped(&scan), scan.tree.cache);
-                return Ok(Sealed { bytes, skipped, cache });
+        match source.known.take() {
+            Some((fingerprint, cache)) if fingerprint == parcel.content.fingerprint => {
+                if let Some(bytes) = outgoing.send_left(context, session, &parcel)? {
+                    return Ok(Sealed { bytes, skipped: skipped(&source), cache });
+                }
             }
+            _ => session.drop_parcel(),
         }
     }
-    let sealed = match seal(context, session, outgoing, scan, Changes::Refuse) {
+    let sealed = match seal(context, session, outgoing, source, Changes::Refuse) {
         Err(SealFailure::Changed) => {
             let again = session.scan(Some(outgoing.id), &local.directory, how)?;
-            seal(context, session, outgoing, again, Changes::Accept)
+            seal(context, session, outgoing, again.into(), Changes::Accept)
         }
         sealed => sealed,
     };
@@ -59,28 +58,27 @@ fn seal(
     context: &Context<'_>,
     session: &Session,
     outgoing: &Outgoing<'_>,
-    scan: Scan,
+    source: Source,
     changes: Changes,
 ) -> Result<Sealed, SealFailure> {
-    let mut skipped = skipped(&scan);
-    let Scan { root, tree } = scan;
-    let cache = tree.cache.clone();
-    let (total, files) = (Some(tree.summary.bytes), tree.summary.files);
+    let mut skipped = skipped(&source);
+    let Source { root, plan, files, bytes, .. } = source;
     let progress =
-        context.ui.progress(Task::Packing, Some(outgoing.name.as_str()), Unit::Bytes, total);
-    let mut changed = Vec::new();
+        context.ui.progress(Task::Packing, Some(outgoing.name.as_str()), Unit::Bytes, Some(bytes));
+    let mut made = (Vec::new(), StatCache::default());
     let bytes = outgoing.seal_and_send(context, session, |writer| {
         let advance = &mut |bytes| progress.advance(bytes);
-        let packed = archive::pack(&root, tree, changes, writer, advance)?;
+        let packed = archive::pack(&root, plan, changes, writer, advance)?;
         // Files come and go; a directory that goes while it is packed is no new version of itself.
         if packed.summary.files < files / 2 {
             return Err(Failure::new(Code::Io, "most of the directory vanished while it was read")
                 .hint("nothing was pushed; the same command again once it is back")
                 .into());
         }
-        changed = packed.changed;
+        made = (packed.changed, packed.cache);
         Ok::<_, SealFailure>(packed.summary)
     })?;
+    let (changed, cache) = made;
     for path in changed {
         if !skipped.iter().any(|entry| entry.path == path) {
             skipped.push(SkippedEntry { path, reason: "changing" });
