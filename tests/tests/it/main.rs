@@ -7,6 +7,7 @@ mod bench;
 mod big;
 mod conflicts;
 mod deletion;
+mod downloads;
 mod errors;
 mod faults;
 mod fuzz;
