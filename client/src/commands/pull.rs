@@ -1,6 +1,7 @@
 //! `keybackup pull`: fetch, authenticate, unpack beside the target, publish by one rename.
 
 mod failures;
+mod fetched;
 mod wanted;
 mod zip;
 
@@ -10,21 +11,19 @@ use keybackup_protocol::PersonaId;
 use serde::Serialize;
 
 use super::context::{Context, Session};
-use super::failure::archive_failure;
 use super::persona::Persona;
 use super::scan::How;
 use super::{batch, find, history};
-use crate::archive::{self, Audited, Limits, Placement};
+use crate::archive::{self, Placement};
 use crate::cli;
 use crate::error::{Code, CommandResult, Failure};
 use crate::interrupt;
-use crate::marks::OpenedPersona;
-use crate::received::Received;
 use crate::records::{self, Content, Digest, Label};
-use crate::seal::BlobReader;
 use crate::spool::check_space;
-use crate::ui::{self, Progress, Task, Unit};
-use failures::{different, not_as_labelled, place_failure, unpack_failure};
+use crate::ui::{self, Task, Unit};
+use failures::{different, place_failure, unpack_failure};
+use fetched::{Unpacking, content};
+pub(super) use fetched::{check_summary, fetch};
 use wanted::{absolute, refuse_ours, wanted};
 
 /// A persona that was pulled, or need not be.
@@ -119,22 +118,6 @@ struct Pull<'a, 'b> {
     directory: Option<&'a Path>,
 }
 
-/// Shows how far unpacking is, and gives up the ciphertext behind it.
-pub(super) struct Unpacking<'a> {
-    pub(super) progress: &'a Progress,
-    pub(super) received: &'a Received,
-}
-
-impl archive::Watch for Unpacking<'_> {
-    fn came_out(&self, bytes: u64) {
-        self.progress.advance(bytes);
-    }
-
-    fn passed(&self, position: u64) {
-        self.received.give_up_before(BlobReader::<Received>::chunk_at(position));
-    }
-}
-
 /// What stands where a restore would go.
 enum Target {
     Absent,
@@ -223,47 +206,6 @@ impl Pull<'_, '_> {
         }
         Ok(pulled)
     }
-}
-
-/// The content a label names; a tombstone has none.
-fn content(label: &Label) -> Result<&Content, Failure> {
-    label.content.as_ref().ok_or_else(|| {
-        Failure::new(Code::NotFound, format!("{} was removed", find::quoted(label.name.as_str())))
-    })
-}
-
-/// Fetches and opens what the label of `remote` names, and audits the archive: from here on it is
-/// known to be whole, ours, and harmless.
-pub(super) fn fetch(
-    context: &Context<'_>,
-    session: &Session,
-    id: PersonaId,
-    remote: &OpenedPersona,
-    task: Task,
-) -> Result<(BlobReader<Received>, Audited), Failure> {
-    let label = &remote.label.label;
-    let content = content(label)?;
-    let progress =
-        context.ui.progress(task, Some(label.name.as_str()), Unit::Bytes, Some(content.blob_bytes));
-    let directory = session.spool_place(context)?.directory;
-    let blob = session.vault.fetch(id, label, &directory, &mut |bytes| progress.advance(bytes))?;
-    let audited = archive::audit_ours(&mut [blob.another(), blob.another()], &Limits::OURS)
-        .map_err(|error| archive_failure(&error))?;
-    // Before one byte is unpacked: there is room for what the label says, and not for more.
-    if (audited.files, audited.directories, audited.bytes)
-        != (content.files, content.directories, content.bytes)
-    {
-        return Err(not_as_labelled());
-    }
-    Ok((blob, audited))
-}
-
-/// What came out must be what the label says went in.
-pub(super) fn check_summary(content: &Content, summary: &archive::Summary) -> Result<(), Failure> {
-    if Digest::from(summary.fingerprint) == content.fingerprint {
-        return Ok(());
-    }
-    Err(not_as_labelled())
 }
 
 /// What stands where the restore would go.

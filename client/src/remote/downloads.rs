@@ -12,20 +12,8 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 
 use super::wire::Body;
-use super::{Progress, Remote, RemoteError};
+use super::{Progress, Remote, RemoteError, pauses};
 
-/// Pauses before asking again, after a failure without progress since the one before; after the
-/// last one it is given up.
-const PAUSES: [Duration; 6] = [
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-    Duration::from_secs(8),
-];
-/// Longest pause that a server may ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Least bytes that are progress: a server that sends a few and hangs up is not asked for ever,
 /// and what is smaller is not worth a wait.
 const PROGRESS_BYTES: u64 = 64 * 1024;
@@ -171,21 +159,16 @@ impl Course {
         if !may_pass || self.best == 0 {
             return None;
         }
-        let pause = *PAUSES.get(self.failures)?;
+        let pause = pauses::pause(self.failures, failure)?;
         self.failures += 1;
         self.from = self.at;
-        let asked = match failure {
-            RemoteError::Refused { retry_after_s: Some(seconds), .. } => {
-                Duration::from_secs(*seconds).min(LONGEST_PAUSE)
-            }
-            _ => Duration::ZERO,
-        };
-        Some(pause.max(asked))
+        Some(pause)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::pauses::{LONGEST_PAUSE, PAUSES};
     use super::*;
 
     fn refused(status: u16, retry_after_s: Option<u64>) -> RemoteError {

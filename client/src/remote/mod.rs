@@ -4,6 +4,7 @@
 mod downloads;
 mod error;
 mod pace;
+mod pauses;
 mod uploads;
 mod wire;
 

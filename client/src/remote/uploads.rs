@@ -10,26 +10,15 @@ use keybackup_protocol::{UploadId, limits, routes};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder, Response};
 
+use super::pauses::{self, PAUSES};
 use super::wire::Body;
 use super::{Progress, Remote, RemoteError};
 use crate::spool::{Reached, Tail};
 
 const LENGTH: &str = "upload-length";
 
-/// Pauses before asking how far an upload is, after a failure without progress since the one before;
-/// after the last one it is given up.
-const PAUSES: [Duration; 6] = [
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-    Duration::from_secs(8),
-];
 /// How often the beginning of an upload is asked for again.
 const BEGINNINGS: usize = 3;
-/// Longest pause that a server may ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 impl Remote {
     /// `POST /uploads`: begins one of `length` bytes, or of a length that is to be told. Asks again a few
@@ -265,20 +254,15 @@ impl Course {
 
     /// How long to wait after a failure, unless there were too many.
     fn pause(&mut self, failure: &RemoteError) -> Option<Duration> {
-        let pause = *PAUSES.get(self.failures)?;
+        let pause = pauses::pause(self.failures, failure)?;
         self.failures += 1;
-        let asked = match failure {
-            RemoteError::Refused { retry_after_s: Some(seconds), .. } => {
-                Duration::from_secs(*seconds).min(LONGEST_PAUSE)
-            }
-            _ => Duration::ZERO,
-        };
-        Some(pause.max(asked))
+        Some(pause)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::pauses::LONGEST_PAUSE;
     use super::*;
 
     fn refused(status: u16, code: &str, retry_after_s: Option<u64>) -> RemoteError {
