@@ -19,6 +19,7 @@ pub mod middleman;
 pub mod port;
 pub mod process;
 pub mod recorder;
+pub mod rng;
 pub mod rules;
 pub mod search;
 pub mod server;

@@ -8,7 +8,6 @@ mod load;
 mod measure;
 mod others;
 mod ours;
-mod rng;
 mod runs;
 mod sets;
 mod table;
@@ -20,13 +19,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::Parser;
+use keybackup_tests::rng::Rng;
 use serde_json::json;
 
 use failure::{At as _, Result};
 use host::Host;
 use load::{Loads, Plan};
 use measure::Launcher;
-use rng::Rng;
 use runs::Runs;
 use sets::{Set, Which};
 use turn::{Tool, Turn};

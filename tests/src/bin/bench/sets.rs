@@ -7,8 +7,8 @@ use keybackup_tests::Tree;
 use keybackup_tests::tree::{noise, put};
 
 use crate::failure::{At as _, Result};
-use crate::rng::Rng;
 use crate::text;
+use keybackup_tests::rng::Rng;
 
 /// A set on the disk.
 pub(crate) struct Set {

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::rng::Rng;
+use keybackup_tests::rng::Rng;
 
 /// Words are numbered by how common they are; 2^13 of them.
 const OCTAVES: usize = 13;

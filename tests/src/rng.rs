@@ -1,25 +1,28 @@
 //! Numbers that look random and are the same everywhere: `SplitMix64` (Steele, Lea, Flood 2014).
 
-pub(crate) struct Rng(u64);
+/// A stream of such numbers.
+#[derive(Debug, Clone)]
+pub struct Rng(u64);
 
 impl Rng {
     /// Streams of neighbouring seeds have nothing in common: the seed is mixed first.
-    pub(crate) const fn new(seed: u64) -> Self {
+    pub const fn new(seed: u64) -> Self {
         Self(mix(seed.wrapping_mul(STEP)))
     }
 
-    pub(crate) const fn next(&mut self) -> u64 {
+    /// The next one.
+    pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(STEP);
         mix(self.0)
     }
 
     /// From 0 to `end` - 1, which is small enough for the bias to be nothing.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % end as u64).expect("it is below a usize")
     }
 
     /// Puts `items` in another order.
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
         }
