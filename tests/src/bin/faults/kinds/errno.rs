@@ -1,0 +1,64 @@
+//! System calls that fail: of a server under load and of a client in each of its commands. Never
+//! a success that is none, nothing old is lost, and afterwards it works again.
+
+mod of_client;
+
+use keybackup_tests::Server;
+
+use super::Outcome;
+use super::kill::can_trace;
+use crate::load::{FLAGS, Load};
+use crate::place::{Place, Tally};
+use crate::tracer::Tracer;
+
+/// What fails at a server. What it reads is among it as far as it opens it.
+const CALLS: [&str; 6] = [
+    "write,pwrite64",
+    "fsync,fdatasync",
+    "rename,renameat,renameat2,linkat,link",
+    "openat",
+    "ftruncate,fallocate,unlink,unlinkat,mkdir",
+    "pread64,read",
+];
+const ERRORS: [&str; 4] = ["EIO", "ENOSPC", "EMFILE", "EDQUOT"];
+
+/// One in three units fails calls of a client, the others a server's.
+pub(super) fn unit(place: &mut Place) -> Outcome {
+    if let Err(why) = can_trace() {
+        return Outcome::NotRun(why);
+    }
+    if place.unit % 3 == 1 { of_client::unit(place) } else { of_server(place) }
+}
+
+/// Calls and an error, as chance has it. `read` fails in sockets and pipes, too: only with EIO.
+fn drawn(place: &mut Place) -> (&'static str, &'static str) {
+    let calls = CALLS[place.rng.below(CALLS.len())];
+    let error = ERRORS[place.rng.below(ERRORS.len())];
+    if calls.contains("read") { (calls, "EIO") } else { (calls, error) }
+}
+
+fn of_server(place: &mut Place) -> Outcome {
+    let server = Server::on(&place.path("data"), &FLAGS);
+    let mut load = Load::new(&server, 3, &mut place.rng);
+    let mut tally = Tally::default();
+    for _ in 0..place.rounds(3, 12) {
+        let (calls, error) = drawn(place);
+        // Each thread of it counts its own calls.
+        let (first, step) = (1 + place.rng.below(12), 1 + place.rng.below(7));
+        let what = format!("error={error}:when={first}+{step}");
+        let tracer = Tracer::attach(server.pid(), calls, &what, &place.path("strace.log"));
+        load.steps(12);
+        tally.done += tracer.detach();
+        // What an fsync refused is final for a process: another one must be able to go on. A
+        // server that lives on may do so by itself.
+        if place.rng.below(2) == 0 || !load.settles() {
+            server.kill();
+            server.restart();
+        }
+        load.settle();
+        load.works();
+    }
+    server.terminate();
+    tally.in_doubt = load.in_doubt();
+    tally.into()
+}
