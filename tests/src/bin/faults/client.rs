@@ -63,6 +63,11 @@ impl Client {
         }
     }
 
+    /// Where the persona is.
+    pub(crate) fn source(&self) -> &Path {
+        &self.source
+    }
+
     /// A push of it.
     pub(crate) fn push(&self) -> Invocation {
         self.device.command(["push", "--no-input", "--name", "work"]).arg(&self.source)

@@ -6,6 +6,7 @@ mod client;
 mod finding;
 mod image;
 mod kinds;
+mod link;
 mod load;
 mod place;
 mod table;

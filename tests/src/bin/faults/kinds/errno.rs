@@ -55,8 +55,9 @@ fn of_server(place: &mut Place) -> Outcome {
             server.kill();
             server.restart();
         }
-        load.settle();
+        assert!(load.settles(), "the server can't say what stands");
         load.works();
+        load.settle();
     }
     server.terminate();
     tally.in_doubt = load.in_doubt();

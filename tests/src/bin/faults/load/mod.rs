@@ -18,8 +18,8 @@ use keybackup_tests::rng::Rng;
 use joiner::Joiner;
 pub(crate) use member::Member;
 pub(crate) use wire::{Cut, Wire};
-pub(crate) use writer::PERSONA;
-use writer::{Step, Writer};
+
+pub(crate) use writer::{PERSONA, Step, Writer};
 
 /// The limit of starts is of a network, and there is only one; what is logged of each request is
 /// of no use here.
@@ -117,13 +117,14 @@ impl Load {
         self.writers.iter_mut().all(Writer::settle)
     }
 
-    /// Looks that all is there that was acknowledged. The server is sound now.
+    /// Looks that all is there that was acknowledged. The server was started again, and is sound.
     pub(crate) fn settle(&mut self) {
         self.cut.store(false, Ordering::SeqCst);
         thread::scope(|scope| {
             for writer in &mut self.writers {
                 scope.spawn(move || {
                     assert!(writer.settle(), "{}: the server can't say", writer.member.email);
+                    writer.forget_doubts();
                 });
             }
             if let Some(joiner) = &mut self.joiner {
@@ -135,8 +136,17 @@ impl Load {
     /// Each must be able to do something.
     pub(crate) fn works(&mut self) {
         for writer in &mut self.writers {
-            assert!(writer.step() == Step::Done, "{}: the server fails", writer.member.email);
+            assert!(
+                writer.push_something() == Step::Done,
+                "{}: the server fails",
+                writer.member.email
+            );
         }
+    }
+
+    /// How often the server said that there is no room.
+    pub(crate) fn refused_for_room(&self) -> u64 {
+        self.writers.iter().map(|writer| writer.wire.full).sum()
     }
 
     /// Operations that were in doubt so far.

@@ -21,13 +21,21 @@ pub(crate) struct Wire {
     authorization: String,
     cut: Cut,
     reader: Option<BufReader<TcpStream>>,
+    /// How often it was told that there is no room.
+    pub(crate) full: u64,
 }
 
 impl Wire {
     /// Of a session, to `address`.
     pub(crate) fn new(address: &str, token: &str, cut: Cut) -> Self {
         let authorization = format!("Bearer {token}");
-        Self { address: address.to_owned(), authorization, cut, reader: None }
+        Self { address: address.to_owned(), authorization, cut, reader: None, full: 0 }
+    }
+
+    /// The same session at another address.
+    pub(crate) fn to(&self, address: &str) -> Self {
+        let (authorization, cut) = (self.authorization.clone(), Arc::clone(&self.cut));
+        Self { address: address.to_owned(), authorization, cut, reader: None, full: 0 }
     }
 
     /// Asks once. `None` when no answer came: whether it was done is in doubt.
@@ -48,6 +56,7 @@ impl Wire {
         if self.cut.load(Ordering::SeqCst) {
             return None;
         }
+        self.full += u64::from(answer.status == 507);
         if answer.get("connection") != Some("close") {
             self.reader = Some(reader);
         }

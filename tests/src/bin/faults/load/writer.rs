@@ -11,6 +11,7 @@ use keybackup_tests::tree::noise;
 use super::member::Member;
 use super::upload::Upload;
 use super::wire::{Cut, Wire};
+use crate::kinds::clock;
 
 /// The persona that each account has.
 pub(crate) const PERSONA: PersonaId = PersonaId::from_bytes([3; 16]);
@@ -55,14 +56,16 @@ pub(crate) struct Writer {
     pub(crate) rng: Rng,
     /// All that stand, by number from 1 on.
     versions: Vec<Version>,
-    /// What was sent and not acknowledged.
-    doubt: Option<Version>,
+    /// What was sent over the newest one and not acknowledged.
+    doubts: Vec<Version>,
     /// An upload that was begun.
     upload: Option<Upload>,
     pub(crate) acknowledged: u64,
     pub(crate) in_doubt: u64,
-    /// How large its largest uploads are.
+    /// Whether some of its uploads are above 8 MiB.
     pub(crate) large: bool,
+    /// When commits were acknowledged, where somebody wants to know.
+    pub(crate) dates: Option<Vec<u64>>,
 }
 
 impl Writer {
@@ -74,11 +77,12 @@ impl Writer {
             member,
             rng,
             versions: Vec::new(),
-            doubt: None,
+            doubts: Vec::new(),
             upload: None,
             acknowledged: 0,
             in_doubt: 0,
             large: false,
+            dates: None,
         }
     }
 
@@ -150,10 +154,14 @@ impl Writer {
         let answer = self.wire.ask(&line, &[condition], &body);
         if acknowledged(answer.as_ref(), &line) {
             self.versions.push(version);
+            self.doubts.clear();
             self.acknowledged += 1;
+            if let Some(dates) = &mut self.dates {
+                dates.push(clock());
+            }
             return Step::Done;
         }
-        self.doubt = Some(version);
+        self.doubts.push(version);
         self.in_doubt += 1;
         Step::Lost
     }
@@ -198,8 +206,13 @@ impl Writer {
         let stands = listed.map_or(0, |listed| listed.version);
         let acknowledged = self.newest().map_or(0, |newest| newest.number);
         let email = &self.member.email;
-        if let Some(made) = self.doubt.take().filter(|doubt| doubt.number == stands) {
+        let is_it = |doubt: &&Version| {
+            let label = listed.map(|listed| listed.label.0 == noise(LABEL_BYTES, doubt.label));
+            doubt.number == stands && label == Some(true)
+        };
+        if let Some(made) = self.doubts.iter().find(is_it).cloned() {
             self.versions.push(made);
+            self.doubts.clear();
             self.upload = None;
         }
         assert!(
@@ -208,7 +221,7 @@ impl Writer {
         );
         let (Some(listed), Some(newest)) = (listed, self.newest()) else {
             assert!(listing.index.counter == 1, "{email}: an index that nobody sent");
-            return true;
+            return self.settle_upload();
         };
         assert!(
             listed.label.0 == noise(LABEL_BYTES, newest.label),
@@ -220,6 +233,56 @@ impl Writer {
             "{email}: the index beside version {stands} is another"
         );
         self.settle_bytes()
+    }
+
+    /// From now on what was in doubt and does not stand was not made: the server was started again
+    /// since. Before that what failed while it was made durable may turn up with the next start.
+    pub(crate) fn forget_doubts(&mut self) {
+        self.doubts.clear();
+    }
+
+    /// Makes a version: the server is sound.
+    pub(crate) fn push_something(&mut self) -> Step {
+        self.push_bytes(300, 80_000)
+    }
+
+    /// How many of the dated commits were acknowledged before a time.
+    pub(crate) fn dated_before(&self, time: u64) -> u64 {
+        self.dates.iter().flatten().filter(|date| **date < time).count() as u64
+    }
+
+    /// Looks at a server that is as this one's was once, when so many versions were acknowledged: at
+    /// least those stand, and all is as it was sent.
+    pub(crate) fn stands_at(&mut self, address: &str, acknowledged: u64) {
+        let other = self.wire.to(address);
+        let own = std::mem::replace(&mut self.wire, other);
+        let listing = self.get(routes::PERSONAS).expect("the server can say what stands");
+        let listing: Listing = serde_json::from_slice(&listing.body).expect("a listing");
+        let listed = listing.personas.first().expect("the persona is there");
+        let stands = listed.version;
+        assert!(
+            (acknowledged..=acknowledged + 1).contains(&stands),
+            "version {acknowledged} was acknowledged, and {stands} stands"
+        );
+        let sent = self.version(stands).clone();
+        assert!(
+            listed.label.0 == noise(LABEL_BYTES, sent.label)
+                && listing.index.counter == sent.counter
+                && listing.index.sealed.0 == noise(INDEX_BYTES, sent.label ^ 1),
+            "label or index of version {stands} is another"
+        );
+        let older = 1 + self.rng.below(usize::try_from(stands).expect("few")) as u64;
+        for number in [stands, older] {
+            assert!(self.pull_version(number) == Step::Done, "version {number} can't be had");
+        }
+        self.wire = own;
+    }
+
+    /// Pushes something of more than all buffers on its way hold.
+    pub(crate) fn push_large(&mut self) {
+        let seed = self.rng.next();
+        let step = self.push(What::Bytes { seed, length: 8_300_000 });
+        assert!(step == Step::Done, "a large push fails");
     }
 
     /// The newest bytes, and some older ones; the labels of a stretch; an upload that goes on.
@@ -243,6 +306,11 @@ impl Writer {
                 label.version
             );
         }
+        self.settle_upload()
+    }
+
+    /// What was acknowledged of an upload is there.
+    fn settle_upload(&mut self) -> bool {
         match self.upload.as_mut().map(|upload| upload.look(&mut self.wire)) {
             Some(false) => return false,
             Some(true) if self.rng.below(4) == 0 => self.upload = None,
@@ -278,9 +346,10 @@ impl Writer {
             named = self.version(older).clone();
         }
         let What::Bytes { seed, length } = named.what else { return Step::Done };
-        let line = match newest {
-            Some(newest) if newest == number => format!("GET {}/{PERSONA}", routes::PERSONAS),
-            _ => format!("GET {}/{PERSONA}?version={}", routes::PERSONAS, named.number),
+        let line = if newest == Some(number) {
+            format!("GET {}/{PERSONA}", routes::PERSONAS)
+        } else {
+            format!("GET {}/{PERSONA}?version={}", routes::PERSONAS, named.number)
         };
         let answer = self.wire.ask(&line, &[], b"");
         if !acknowledged(answer.as_ref(), &line) {
