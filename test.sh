@@ -9,7 +9,7 @@ say() { printf '\n== %s\n' "$*" >&2; }
 
 # program:package — what the tests start besides our own binaries.
 needs=(cc:gcc python3:python3 node:nodejs npm:npm unzip:unzip bsdtar:libarchive-tools strace:strace
-  mkfs.ext4:e2fsprogs setsid:util-linux mount:mount c++:g++)
+  mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs setsid:util-linux mount:mount c++:g++)
 missing=()
 for need in "${needs[@]}"; do
   command -v "${need%%:*}" >/dev/null || [ -x "/usr/sbin/${need%%:*}" ] || missing+=("${need##*:}")
@@ -64,6 +64,10 @@ else
   # don't disturb each other. Building nextest here would take longer than that costs.
   cargo test --locked --profile ci --workspace --no-fail-fast -- --test-threads=1
 fi
+
+# Every kind of fault, a few times. Before a release there are more: tests/FAULTS.md.
+say "faults"
+cargo run --locked --profile ci -p keybackup-tests --bin faults -- --tier C
 
 # Half a minute a target, on what the committed corpora begin with; the tests above have run these
 # without a fuzzer already. A campaign is longer: CONTRIBUTING.md.

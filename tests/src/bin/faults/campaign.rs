@@ -47,8 +47,8 @@ pub(crate) struct Campaign {
     limit: Option<Duration>,
     json: Option<PathBuf>,
     work: PathBuf,
-    /// Removed at the end where nobody named a directory.
-    _own: Option<tempfile::TempDir>,
+    /// Removed at the end where nobody named a directory, and nothing was found.
+    own: Option<tempfile::TempDir>,
     state: State,
 }
 
@@ -87,7 +87,7 @@ impl Campaign {
             limit: arguments.minutes.map(|minutes| Duration::from_secs_f64(60.0 * minutes)),
             json: arguments.json.clone(),
             work,
-            _own: own,
+            own,
             state,
         }
     }
@@ -108,9 +108,10 @@ impl Campaign {
             let text = format!("{:#}\n", table::json(self.tier, &self.kinds, &self.state));
             fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         }
-        self.kinds.iter().all(|kind| {
+        let good = self.kinds.iter().all(|kind| {
             self.state.kinds.get(kind.name()).is_none_or(|done| done.findings.is_empty())
-        })
+        });
+        self.end(good)
     }
 
     /// Runs one unit of each kind that was named, and keeps no account of it.
@@ -127,6 +128,14 @@ impl Campaign {
                     println!("{} {unit}: {found}", kind.name());
                 }
             }
+        }
+        self.end(good)
+    }
+
+    /// What was found stays.
+    fn end(mut self, good: bool) -> bool {
+        if let Some(own) = self.own.take().filter(|_| !good) {
+            eprintln!("kept: {}", own.keep().display());
         }
         good
     }

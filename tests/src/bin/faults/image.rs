@@ -118,6 +118,9 @@ pub(crate) fn sweep(directory: &Path) {
 /// Runs it; what it said, if it failed.
 fn said(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
+    // Where they are is on root's path only, on some machines.
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
     let output = command.output().map_err(|error| format!("{program}: {error}"))?;
     if output.status.success() {
         return Ok(());

@@ -102,7 +102,7 @@ impl Kind {
             Self::Errno => ("errno", "injected errors", [60, 10_000, 100_000]),
             Self::Linear => ("linear", "operations", [4_000, 200_000, 5_000_000]),
             Self::Full => ("full", "refusals for want of room", [10, 300, 10_000]),
-            Self::Network => ("network", "broken links", [20, 1_000, 20_000]),
+            Self::Network => ("network", "broken links", [12, 500, 20_000]),
             Self::Slow => ("slow", "slow clients", [30, 1_000, 10_000]),
             Self::Http => ("http", "malformed requests", [60, 600, 10_000]),
             Self::Secrets => ("secrets", "places searched", [5, 50, 500]),

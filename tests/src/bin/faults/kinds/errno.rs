@@ -40,15 +40,19 @@ fn drawn(place: &mut Place) -> (&'static str, &'static str) {
 fn of_server(place: &mut Place) -> Outcome {
     let server = Server::on(&place.path("data"), &FLAGS);
     let mut load = Load::new(&server, 3, &mut place.rng);
-    let mut tally = Tally::default();
+    let (mut tally, mut late) = (Tally::default(), 0);
     for _ in 0..place.rounds(3, 12) {
         let (calls, error) = drawn(place);
         // Each thread of it counts its own calls.
         let (first, step) = (1 + place.rng.below(12), 1 + place.rng.below(7));
         let what = format!("error={error}:when={first}+{step}");
         let tracer = Tracer::attach(server.pid(), calls, &what, &place.path("strace.log"));
-        load.steps(12);
+        load.steps(place.rounds(12, 20));
         tally.done += tracer.detach();
+        assert!(
+            load.late() == late,
+            "a commit turned up in a server that had said it was not made"
+        );
         // What an fsync refused is final for a process: another one must be able to go on. A
         // server that lives on may do so by itself.
         if place.rng.below(2) == 0 || !load.settles() {
@@ -56,10 +60,13 @@ fn of_server(place: &mut Place) -> Outcome {
             server.restart();
         }
         assert!(load.settles(), "the server can't say what stands");
+        late = load.late();
         load.works();
         load.settle();
     }
     server.terminate();
     tally.in_doubt = load.in_doubt();
-    tally.into()
+    let what = "commits that failed and stood after the next start, in one unit";
+    let notes = (late > 0).then(|| (what.to_owned(), late.to_string()));
+    Outcome::Done(tally, notes.into_iter().collect())
 }

@@ -25,9 +25,9 @@ pub(super) fn unit(place: &mut Place) -> Outcome {
     let home = place.make("devices");
     let mut client = Client::new(&home, &place.directory, &link.url, "device@example.org");
     let mut tally = Tally::default();
-    for round in 0..place.rounds(10, 40) {
+    for round in 0..place.rounds(6, 40) {
         // Now and then an upload of some pieces, which goes on where it broke off.
-        let bytes = if round % 10 == 7 { 9 << 20 } else { 30_000 };
+        let bytes = if round % 10 == 5 { 9 << 20 } else { 30_000 };
         let data = noise(bytes, place.rng.next());
         put(&client.source().join("data"), &data, 0o600, Duration::from_secs(1_600_000_000));
         client.change();

@@ -149,6 +149,11 @@ impl Load {
         self.writers.iter().map(|writer| writer.wire.full).sum()
     }
 
+    /// Commits that were seen not to stand, and then to stand.
+    pub(crate) fn late(&self) -> u64 {
+        self.writers.iter().map(|writer| writer.late).sum()
+    }
+
     /// Operations that were in doubt so far.
     pub(crate) fn in_doubt(&self) -> u64 {
         let joiner = self.joiner.as_ref().map_or(0, |joiner| joiner.in_doubt);

@@ -58,6 +58,10 @@ pub(crate) struct Writer {
     versions: Vec<Version>,
     /// What was sent over the newest one and not acknowledged.
     doubts: Vec<Version>,
+    /// The first so many of these were seen not to stand.
+    absent: usize,
+    /// How many turned up all the same.
+    pub(crate) late: u64,
     /// An upload that was begun.
     upload: Option<Upload>,
     pub(crate) acknowledged: u64,
@@ -78,6 +82,8 @@ impl Writer {
             rng,
             versions: Vec::new(),
             doubts: Vec::new(),
+            absent: 0,
+            late: 0,
             upload: None,
             acknowledged: 0,
             in_doubt: 0,
@@ -154,7 +160,7 @@ impl Writer {
         let answer = self.wire.ask(&line, &[condition], &body);
         if acknowledged(answer.as_ref(), &line) {
             self.versions.push(version);
-            self.doubts.clear();
+            self.forget_doubts();
             self.acknowledged += 1;
             if let Some(dates) = &mut self.dates {
                 dates.push(clock());
@@ -205,16 +211,18 @@ impl Writer {
         let listed = listing.personas.iter().find(|listed| listed.id == PERSONA);
         let stands = listed.map_or(0, |listed| listed.version);
         let acknowledged = self.newest().map_or(0, |newest| newest.number);
-        let email = &self.member.email;
+        let email = self.member.email.clone();
         let is_it = |doubt: &&Version| {
             let label = listed.map(|listed| listed.label.0 == noise(LABEL_BYTES, doubt.label));
             doubt.number == stands && label == Some(true)
         };
-        if let Some(made) = self.doubts.iter().find(is_it).cloned() {
-            self.versions.push(made);
-            self.doubts.clear();
+        if let Some(n) = self.doubts.iter().position(|doubt| is_it(&doubt)) {
+            self.late += u64::from(n < self.absent);
+            self.versions.push(self.doubts[n].clone());
+            self.forget_doubts();
             self.upload = None;
         }
+        self.absent = self.doubts.len();
         assert!(
             self.newest().map_or(0, |newest| newest.number) == stands,
             "{email}: version {acknowledged} was acknowledged, and {stands} stands"
@@ -239,6 +247,7 @@ impl Writer {
     /// since. Before that what failed while it was made durable may turn up with the next start.
     pub(crate) fn forget_doubts(&mut self) {
         self.doubts.clear();
+        self.absent = 0;
     }
 
     /// Makes a version: the server is sound.
