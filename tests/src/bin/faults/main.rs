@@ -9,6 +9,7 @@ mod kinds;
 mod link;
 mod load;
 mod place;
+mod sound;
 mod table;
 mod tracer;
 

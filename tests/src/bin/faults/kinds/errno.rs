@@ -9,6 +9,7 @@ use super::Outcome;
 use super::kill::can_trace;
 use crate::load::{FLAGS, Load};
 use crate::place::{Place, Tally};
+use crate::sound;
 use crate::tracer::Tracer;
 
 /// What fails at a server. What it reads is among it as far as it opens it.
@@ -64,7 +65,7 @@ fn of_server(place: &mut Place) -> Outcome {
         load.works();
         load.settle();
     }
-    server.terminate();
+    sound::end(&server);
     tally.in_doubt = load.in_doubt();
     let what = "commits that failed and stood after the next start, in one unit";
     let notes = (late > 0).then(|| (what.to_owned(), late.to_string()));

@@ -13,6 +13,7 @@ use super::Outcome;
 use crate::client::Client;
 use crate::load::{FLAGS, Load};
 use crate::place::{Place, Tally};
+use crate::sound;
 
 /// One in three units fills a client's disk, the others a server's.
 pub(super) fn unit(place: &mut Place) -> Outcome {
@@ -43,7 +44,7 @@ fn of_server(place: &mut Place, disk: &SmallDisk) -> Outcome {
         }
         load.settle();
     }
-    server.terminate();
+    sound::end(&server);
     tally.in_doubt = load.in_doubt();
     tally.into()
 }
@@ -74,7 +75,7 @@ fn of_client(place: &mut Place, disk: &SmallDisk) -> Outcome {
         client.sweep();
     }
     tally.in_doubt = client.in_doubt;
-    server.terminate();
+    sound::end(&server);
     tally.into()
 }
 

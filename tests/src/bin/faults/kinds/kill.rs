@@ -12,6 +12,7 @@ use keybackup_tests::Server;
 use super::Outcome;
 use crate::load::{FLAGS, Load};
 use crate::place::{Place, Tally};
+use crate::sound;
 use crate::tracer::Tracer;
 
 /// Where a server is killed: before it writes, makes durable, renames or removes, and before it
@@ -66,7 +67,7 @@ fn of_server(place: &mut Place) -> Outcome {
         load.settle();
     }
     load.works();
-    server.terminate();
+    sound::end(&server);
     let in_doubt = load.in_doubt();
     assert!(load.acknowledged() > kills && in_doubt > 0, "nothing was under way");
     Tally { done: kills, in_doubt }.into()

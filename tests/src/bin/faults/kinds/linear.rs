@@ -13,6 +13,7 @@ use keybackup_tests::Server;
 use super::Outcome;
 use crate::load::{FLAGS, Member};
 use crate::place::{Place, Tally};
+use crate::sound;
 use check::{Happened, check};
 use racer::Racer;
 
@@ -54,7 +55,7 @@ pub(super) fn unit(place: &mut Place) -> Outcome {
         std::fs::write(place.path("history.txt"), text).expect("room for the history");
         panic!("{wrong}");
     }
-    server.terminate();
+    sound::end(&server);
     let count = |is: fn(&Happened) -> bool| {
         history.iter().filter(|operation| is(&operation.what)).count() as u64
     };

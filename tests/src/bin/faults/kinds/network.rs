@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::link::{Badness, Link};
 use crate::load::FLAGS;
 use crate::place::{Place, Tally};
+use crate::sound;
 
 /// What a client is told to wait for.
 const TIMEOUT: &str = "2";
@@ -43,7 +44,7 @@ pub(super) fn unit(place: &mut Place) -> Outcome {
         tally.done += 1;
         tally.in_doubt += u64::from(code != 0) + u64::from(again != 0);
     }
-    server.terminate();
+    sound::end(&server);
     tally.into()
 }
 

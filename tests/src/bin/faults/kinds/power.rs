@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::image::{FileSystem, Image, cuts_lose};
 use crate::load::{FLAGS, Load};
 use crate::place::{Place, Tally};
+use crate::sound;
 
 /// A unit is one file system, and so many cuts of it.
 pub(super) fn unit(place: &mut Place) -> Outcome {
@@ -55,7 +56,7 @@ pub(super) fn unit(place: &mut Place) -> Outcome {
         client.settle();
     }
     load.works();
-    server.terminate();
+    sound::end(&server);
     let in_doubt = load.in_doubt() + client.in_doubt;
     let acknowledged = load.acknowledged() + client.pushes;
     // Without something under way a cut would try nothing.

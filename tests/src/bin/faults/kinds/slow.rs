@@ -113,8 +113,11 @@ fn be_slow(address: &str, token: &str, way: Way) {
                     Err(_) => return,
                 }
             }
-            // Nothing of a large answer is taken, until the server has hung up.
+            // One byte of a large answer is taken, and nothing more until the server has hung up.
+            // An account's answers wait for each other, so that byte may be late.
             Way::Read => {
+                stream.set_read_timeout(Some(IN_TIME)).expect("a socket");
+                stream.read_exact(&mut byte).expect("an answer");
                 thread::sleep(Duration::from_secs(4));
                 let mut rest = Vec::new();
                 stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket");

@@ -7,6 +7,7 @@ use super::{ERRORS, Outcome};
 use crate::client::Client;
 use crate::load::FLAGS;
 use crate::place::{Place, Tally};
+use crate::sound;
 use crate::tracer::injected;
 
 const CALLS: [&str; 6] = [
@@ -34,7 +35,7 @@ pub(super) fn unit(place: &mut Place) -> Outcome {
         tally.in_doubt += u64::from(failed);
     }
     client.settle();
-    server.terminate();
+    sound::end(&server);
     tally.into()
 }
 

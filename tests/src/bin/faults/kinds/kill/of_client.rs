@@ -10,6 +10,7 @@ use crate::client::Client;
 use crate::kinds::Outcome;
 use crate::load::FLAGS;
 use crate::place::{Place, Tally};
+use crate::sound;
 
 /// Where: calls of one kind are made by one thread mostly, and counted by thread.
 const CALLS: [&str; 4] = [
@@ -38,7 +39,7 @@ pub(super) fn unit(place: &mut Place) -> Outcome {
         tally.in_doubt += u64::from(killed);
     }
     client.settle();
-    server.terminate();
+    sound::end(&server);
     Outcome::Done(tally, BTreeMap::new())
 }
 
