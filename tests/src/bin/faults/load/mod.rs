@@ -2,6 +2,7 @@
 //! and reset, each with a book of what was acknowledged to it.
 
 mod joiner;
+mod look;
 mod member;
 mod upload;
 mod wire;

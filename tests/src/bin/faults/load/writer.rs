@@ -2,7 +2,7 @@
 //! sealed bytes are alike, so nothing is sealed: labels, indexes and blobs are noise, each of its
 //! own.
 
-use keybackup_protocol::api::{CommitBlob, CommitHead, CommitIndex, Labels, Listing};
+use keybackup_protocol::api::{CommitBlob, CommitHead, CommitIndex};
 use keybackup_protocol::{B64, PersonaId, UploadId, put_lp, routes};
 use keybackup_tests::Response;
 use keybackup_tests::rng::Rng;
@@ -16,8 +16,8 @@ use crate::kinds::clock;
 /// The persona that each account has.
 pub(crate) const PERSONA: PersonaId = PersonaId::from_bytes([3; 16]);
 /// About what a sealed label and the smallest index take.
-const LABEL_BYTES: usize = 1_100;
-const INDEX_BYTES: usize = 4_200;
+pub(super) const LABEL_BYTES: usize = 1_100;
+pub(super) const INDEX_BYTES: usize = 4_200;
 
 /// What a version has: bytes that came with it, an older version's, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,15 +55,15 @@ pub(crate) struct Writer {
     pub(crate) member: Member,
     pub(crate) rng: Rng,
     /// All that stand, by number from 1 on.
-    versions: Vec<Version>,
+    pub(super) versions: Vec<Version>,
     /// What was sent over the newest one and not acknowledged.
-    doubts: Vec<Version>,
+    pub(super) doubts: Vec<Version>,
     /// The first so many of these were seen not to stand.
-    absent: usize,
+    pub(super) absent: usize,
     /// How many turned up all the same.
     pub(crate) late: u64,
     /// An upload that was begun.
-    upload: Option<Upload>,
+    pub(super) upload: Option<Upload>,
     pub(crate) acknowledged: u64,
     pub(crate) in_doubt: u64,
     /// Whether some of its uploads are above 8 MiB.
@@ -202,47 +202,6 @@ impl Writer {
         }
     }
 
-    /// Looks what stands: all that was acknowledged, and what was in doubt or not. A server under
-    /// injected failures may fail at that, too: false, and nothing is known yet.
-    pub(crate) fn settle(&mut self) -> bool {
-        self.wire.hang_up();
-        let Some(listing) = self.get(routes::PERSONAS) else { return false };
-        let listing: Listing = serde_json::from_slice(&listing.body).expect("a listing");
-        let listed = listing.personas.iter().find(|listed| listed.id == PERSONA);
-        let stands = listed.map_or(0, |listed| listed.version);
-        let acknowledged = self.newest().map_or(0, |newest| newest.number);
-        let email = self.member.email.clone();
-        let is_it = |doubt: &&Version| {
-            let label = listed.map(|listed| listed.label.0 == noise(LABEL_BYTES, doubt.label));
-            doubt.number == stands && label == Some(true)
-        };
-        if let Some(n) = self.doubts.iter().position(|doubt| is_it(&doubt)) {
-            self.late += u64::from(n < self.absent);
-            self.versions.push(self.doubts[n].clone());
-            self.forget_doubts();
-            self.upload = None;
-        }
-        self.absent = self.doubts.len();
-        assert!(
-            self.newest().map_or(0, |newest| newest.number) == stands,
-            "{email}: version {acknowledged} was acknowledged, and {stands} stands"
-        );
-        let (Some(listed), Some(newest)) = (listed, self.newest()) else {
-            assert!(listing.index.counter == 1, "{email}: an index that nobody sent");
-            return self.settle_upload();
-        };
-        assert!(
-            listed.label.0 == noise(LABEL_BYTES, newest.label),
-            "{email}: the label of version {stands} is another"
-        );
-        assert!(
-            listing.index.counter == newest.counter
-                && listing.index.sealed.0 == noise(INDEX_BYTES, newest.label ^ 1),
-            "{email}: the index beside version {stands} is another"
-        );
-        self.settle_bytes()
-    }
-
     /// From now on what was in doubt and does not stand was not made: the server was started again
     /// since. Before that what failed while it was made durable may turn up with the next start.
     pub(crate) fn forget_doubts(&mut self) {
@@ -255,38 +214,6 @@ impl Writer {
         self.push_bytes(300, 80_000)
     }
 
-    /// How many of the dated commits were acknowledged before a time.
-    pub(crate) fn dated_before(&self, time: u64) -> u64 {
-        self.dates.iter().flatten().filter(|date| **date < time).count() as u64
-    }
-
-    /// Looks at a server that is as this one's was once, when so many versions were acknowledged: at
-    /// least those stand, and all is as it was sent.
-    pub(crate) fn stands_at(&mut self, address: &str, acknowledged: u64) {
-        let other = self.wire.to(address);
-        let own = std::mem::replace(&mut self.wire, other);
-        let listing = self.get(routes::PERSONAS).expect("the server can say what stands");
-        let listing: Listing = serde_json::from_slice(&listing.body).expect("a listing");
-        let listed = listing.personas.first().expect("the persona is there");
-        let stands = listed.version;
-        assert!(
-            (acknowledged..=acknowledged + 1).contains(&stands),
-            "version {acknowledged} was acknowledged, and {stands} stands"
-        );
-        let sent = self.version(stands).clone();
-        assert!(
-            listed.label.0 == noise(LABEL_BYTES, sent.label)
-                && listing.index.counter == sent.counter
-                && listing.index.sealed.0 == noise(INDEX_BYTES, sent.label ^ 1),
-            "label or index of version {stands} is another"
-        );
-        let older = 1 + self.rng.below(usize::try_from(stands).expect("few")) as u64;
-        for number in [stands, older] {
-            assert!(self.pull_version(number) == Step::Done, "version {number} can't be had");
-        }
-        self.wire = own;
-    }
-
     /// Pushes something of more than all buffers on its way hold.
     pub(crate) fn push_large(&mut self) {
         let seed = self.rng.next();
@@ -294,92 +221,11 @@ impl Writer {
         assert!(step == Step::Done, "a large push fails");
     }
 
-    /// The newest bytes, and some older ones; the labels of a stretch; an upload that goes on.
-    fn settle_bytes(&mut self) -> bool {
-        if self.pull() == Step::Lost {
-            return false;
-        }
-        let older = self.rng.below(self.versions.len()) as u64 + 1;
-        if self.pull_version(older) == Step::Lost {
-            return false;
-        }
-        let path = format!("{}/{PERSONA}/labels?from={older}", routes::PERSONAS);
-        let Some(labels) = self.get(&path) else { return false };
-        let labels: Labels = serde_json::from_slice(&labels.body).expect("labels");
-        for label in labels.labels {
-            let kept = &self.versions[usize::try_from(label.version - 1).expect("few")];
-            assert!(
-                label.label.0 == noise(LABEL_BYTES, kept.label),
-                "{}: the label of version {} is another",
-                self.member.email,
-                label.version
-            );
-        }
-        self.settle_upload()
-    }
-
-    /// What was acknowledged of an upload is there.
-    fn settle_upload(&mut self) -> bool {
-        match self.upload.as_mut().map(|upload| upload.look(&mut self.wire)) {
-            Some(false) => return false,
-            Some(true) if self.rng.below(4) == 0 => self.upload = None,
-            _ => {}
-        }
-        true
-    }
-
-    /// The newest version, byte for byte, or that there is none.
-    fn pull(&mut self) -> Step {
-        let Some(newest) = self.newest() else { return Step::Done };
-        if newest.what != What::Removed {
-            return self.pull_version(newest.number);
-        }
-        let line = format!("GET {}/{PERSONA}", routes::PERSONAS);
-        match self.wire.ask(&line, &[], b"") {
-            Some(answer) if answer.status == 410 => Step::Done,
-            answer => {
-                assert!(
-                    !acknowledged(answer.as_ref(), &line),
-                    "{}: what was removed is there",
-                    self.member.email
-                );
-                Step::Lost
-            }
-        }
-    }
-
-    fn pull_version(&mut self, number: u64) -> Step {
-        let newest = self.newest().map(|newest| newest.number);
-        let mut named = self.version(number).clone();
-        if let What::Older(older) = named.what {
-            named = self.version(older).clone();
-        }
-        let What::Bytes { seed, length } = named.what else { return Step::Done };
-        let line = if newest == Some(number) {
-            format!("GET {}/{PERSONA}", routes::PERSONAS)
-        } else {
-            format!("GET {}/{PERSONA}?version={}", routes::PERSONAS, named.number)
-        };
-        let answer = self.wire.ask(&line, &[], b"");
-        if !acknowledged(answer.as_ref(), &line) {
-            return Step::Lost;
-        }
-        let whole = answer.is_some_and(|answer| answer.body == noise(length, seed));
-        assert!(whole, "{}: the bytes of version {number} are others", self.member.email);
-        Step::Done
-    }
-
-    fn get(&mut self, path: &str) -> Option<Response> {
-        let line = format!("GET {path}");
-        let answer = self.wire.ask(&line, &[], b"");
-        acknowledged(answer.as_ref(), &line).then_some(answer).flatten()
-    }
-
-    fn newest(&self) -> Option<&Version> {
+    pub(super) fn newest(&self) -> Option<&Version> {
         self.versions.last()
     }
 
-    fn version(&self, number: u64) -> &Version {
+    pub(super) fn version(&self, number: u64) -> &Version {
         &self.versions[usize::try_from(number - 1).expect("few")]
     }
 
