@@ -61,5 +61,8 @@ pub(super) fn unit(place: &mut Place) -> Outcome {
     let acknowledged = load.acknowledged() + client.pushes;
     // Without something under way a cut would try nothing.
     assert!(acknowledged > cuts && in_doubt > 0, "{acknowledged} acknowledged, {in_doubt} not");
-    Tally { done: cuts, in_doubt }.into()
+    let notes =
+        [("acknowledged in the last unit", acknowledged), ("resets among them", load.resets())];
+    let notes = notes.map(|(what, count)| (what.to_owned(), count.to_string())).into();
+    Outcome::Done(Tally { done: cuts, in_doubt }, notes)
 }

@@ -33,6 +33,8 @@ pub(crate) struct Joiner {
     settled: usize,
     pub(crate) acknowledged: u64,
     pub(crate) in_doubt: u64,
+    /// Resets that were acknowledged.
+    pub(crate) resets: u64,
 }
 
 impl Joiner {
@@ -47,6 +49,7 @@ impl Joiner {
             settled: 0,
             acknowledged: 0,
             in_doubt: 0,
+            resets: 0,
         }
     }
 
@@ -99,6 +102,7 @@ impl Joiner {
             account.doubt = Some(new);
         } else {
             account.password = new;
+            self.resets += 1;
         }
         self.note(lost);
         !lost

@@ -161,6 +161,11 @@ impl Load {
         self.writers.iter().map(|writer| writer.in_doubt).sum::<u64>() + joiner
     }
 
+    /// Resets of passwords that were acknowledged so far.
+    pub(crate) fn resets(&self) -> u64 {
+        self.joiner.as_ref().map_or(0, |joiner| joiner.resets)
+    }
+
     /// Operations that were acknowledged so far.
     pub(crate) fn acknowledged(&self) -> u64 {
         let joiner = self.joiner.as_ref().map_or(0, |joiner| joiner.acknowledged);
