@@ -208,6 +208,14 @@ impl Pull<'_, '_> {
     }
 }
 
+/// Whether a directory is still there, or can't be looked at: only what is gone for certain gives way.
+fn is_there(directory: &Path) -> bool {
+    match std::fs::metadata(directory) {
+        Ok(metadata) => metadata.is_dir(),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
+}
+
 /// What stands where the restore would go.
 fn target(
     session: &Session,
@@ -246,7 +254,7 @@ fn settle(
     let known = session.vault.state.personas.get(&id).and_then(|mark| mark.base.as_ref());
     // A copy put elsewhere, to look at it, is not where the persona lives.
     if known
-        .is_some_and(|known| known.directory != directory && Path::new(&known.directory).is_dir())
+        .is_some_and(|known| known.directory != directory && is_there(Path::new(&known.directory)))
     {
         return;
     }

@@ -105,13 +105,16 @@ fn a_link_that_never_lasts() {
     fixture.comes_back("back");
 }
 
+/// What is done to an answer.
+type Lie = fn(Response) -> Response;
+
 /// The rest is the one that was asked for, and the hash over all decides.
 ///
 /// Holds rules 12 and 17.
 #[test]
 fn a_rest_is_the_one_that_was_asked_for() {
     let fixture = Fixture::new();
-    let lies: [(i32, &str, fn(Response) -> Response); 5] = [
+    let lies: [(i32, &str, Lie); 5] = [
         (13, "not_keybackup", |response| Response { status: 200, ..response }),
         (13, "not_keybackup", |mut response| {
             response.headers.retain(|(name, _)| name != "content-range");
