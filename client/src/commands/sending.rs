@@ -25,6 +25,8 @@ use crate::vault::VaultError;
 
 /// How long sending may take before what is sealed is made durable here: most is gone by then.
 const DURABLE_AFTER: Duration = Duration::from_secs(2);
+/// What is told where sending fails for want of a way to the server.
+const KEPT: &str = "what was sealed is kept: the same command again sends what is missing";
 /// How long a parcel waits for the next push.
 const KEPT_FOR: Duration = Duration::from_hours(7 * 24);
 
@@ -70,7 +72,11 @@ impl Outgoing<'_> {
                     Ok(Bytes { held: Held::Upload(upload), blob, summary })
                 }
                 (Ok(_), Ok(None)) => Err(unsent().into()),
-                (Ok(_), Err(error)) => Err(Failure::from(error).into()),
+                (Ok(_), Err(error)) => {
+                    let is_kept = !is_refusal(&error) && session.profile.parcel().is_some();
+                    let failure = Failure::from(error);
+                    Err(if is_kept { failure.hint(KEPT) } else { failure }.into())
+                }
                 (Err(failure), sent) => {
                     session.vault.end_left(&mut session.notes());
                     // Where the server would not have it, sealing was told to stop: that is why.
