@@ -14,7 +14,7 @@ use super::unpack::UnpackError;
 /// Compressed bytes of the entries that a thread takes at a time: enough that opening the chunk
 /// that two threads share, each for itself, costs little, and that the entries of a directory are
 /// mostly one thread's.
-const RUN_BYTES: u64 = 512 * 1024;
+pub(super) const RUN_BYTES: u64 = 512 * 1024;
 
 /// Told how far it is, from any of the threads.
 pub trait Watch: Sync {

@@ -20,6 +20,7 @@ mod compress;
 mod content;
 mod crew;
 mod dir;
+mod durable;
 pub mod entry;
 pub mod exclude;
 pub mod export;

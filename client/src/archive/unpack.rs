@@ -3,14 +3,12 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write as _};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use super::audit::{Audited, Record};
 use super::content::ContentError;
 use super::crew::{self, Sink, Watch};
 use super::dir::{self, Cursor, Dir};
+use super::durable::{self, Durable};
 use super::entry::{Item, Kind, Summary, Summing};
 use super::names::{Destination, NameError};
 
@@ -19,10 +17,6 @@ use super::names::{Destination, NameError};
 /// wrote, which may be gigabytes on a slow disk.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const MOST_ONE_BY_ONE: usize = 256;
-/// Threads that make files durable. They only wait, and a disk does several such things at once.
-const SYNCERS: usize = 4;
-/// Files that wait, open, for one of them.
-const MOST_UNSYNCED: usize = 16;
 
 /// Why a zip couldn't be unpacked. What was written so far is to be thrown away.
 #[derive(Debug, thiserror::Error)]
@@ -65,19 +59,24 @@ pub fn unpack<R: Read + Seek + Send>(
     audited.check_names(destination(into).map_err(UnpackError::Probe)?)?;
     let records = &audited.records;
     make_directories(records, into)?;
-    let mut fill = |syncing: Option<&Syncing>| {
-        let tree = || Tree { cursor: Cursor::new(into), file: None, syncing: syncing.cloned() };
+    let mut fill = |durable: &Durable| {
+        let tree = || Tree { cursor: Cursor::new(into), file: None, durable: durable.clone() };
         let contents = crew::contents(readers, records, tree, watch)?;
-        finish_directories(records, into, syncing)?;
+        finish_directories(records, into, durable)?;
         Ok(summary(records, &contents))
     };
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if records.len() > MOST_ONE_BY_ONE {
-        let summary = fill(None)?;
+        let summary = fill(&Durable::AtTheEnd)?;
         into.sync_file_system().map_err(UnpackError::Sync)?;
         return Ok(summary);
     }
-    let summary = syncing(|syncing| fill(Some(syncing)))?;
+    // What is small is one thread's, from the first file to the last.
+    let summary = if audited.bytes < crew::RUN_BYTES {
+        fill(&Durable::AtOnce)?
+    } else {
+        durable::beside(fill)?
+    };
     into.sync().map_err(UnpackError::Sync)?;
     Ok(summary)
 }
@@ -139,15 +138,11 @@ impl Sink for Nothing {
     }
 }
 
-/// Takes what is to be made durable, and whose it is.
-type Syncing = SyncSender<(String, File)>;
-
 /// Files below a root, whose directories are there.
 struct Tree<'d> {
     cursor: Cursor<'d>,
     file: Option<File>,
-    /// Unless everything is made durable at the end.
-    syncing: Option<Syncing>,
+    durable: Durable,
 }
 
 impl Sink for Tree<'_> {
@@ -165,40 +160,7 @@ impl Sink for Tree<'_> {
         let Some(file) = self.file.take() else { return Ok(()) };
         dir::set_mode(&file, record.mode)?;
         dir::set_mtime(&file, record.mtime)?;
-        self.syncing.as_ref().map_or(Ok(()), |syncing| send(syncing, record, file))
-    }
-}
-
-/// Nobody takes it any more: what was sent before could not be made durable, which is told then.
-fn send(syncing: &Syncing, record: &Record, file: File) -> io::Result<()> {
-    syncing.send((record.path.clone(), file)).map_err(|_| io::ErrorKind::Interrupted.into())
-}
-
-/// Runs `write` beside threads that make durable what it sends, so that the disk works while the
-/// next files are written.
-fn syncing<T>(write: impl FnOnce(&Syncing) -> Result<T, UnpackError>) -> Result<T, UnpackError> {
-    let (sender, files) = sync_channel::<(String, File)>(MOST_UNSYNCED);
-    // Held by those threads alone: when all have failed, sending fails.
-    let files = Arc::new(Mutex::new(files));
-    thread::scope(|scope| {
-        let syncer = |files: Arc<Mutex<_>>| scope.spawn(move || sync_all(&files));
-        let mut syncers: Vec<_> = (1..SYNCERS).map(|_| syncer(Arc::clone(&files))).collect();
-        syncers.push(syncer(files));
-        let written = write(&sender);
-        drop(sender);
-        let synced = syncers.into_iter().map(|syncer| match syncer.join() {
-            Ok(synced) => synced,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        synced.collect::<Result<Vec<()>, _>>().and(written)
-    })
-}
-
-fn sync_all(files: &Mutex<Receiver<(String, File)>>) -> Result<(), UnpackError> {
-    loop {
-        let next = files.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((path, file)) = next else { return Ok(()) };
-        file.sync_all().map_err(|source| UnpackError::Write { path, source })?;
+        self.durable.make(&record.path, file)
     }
 }
 
@@ -216,7 +178,7 @@ fn make_directories(records: &[Record], root: &Dir) -> Result<(), UnpackError> {
 fn finish_directories(
     records: &[Record],
     root: &Dir,
-    syncing: Option<&Syncing>,
+    durable: &Durable,
 ) -> Result<(), UnpackError> {
     let mut cursor = Cursor::new(root);
     for record in records.iter().rev().filter(|record| record.kind == Kind::Directory) {
@@ -224,7 +186,7 @@ fn finish_directories(
             let (parent, name) = cursor.at(&record.path)?;
             let directory = parent.subdirectory(name)?;
             directory.finish(record.mode, record.mtime)?;
-            syncing.map_or(Ok(()), |syncing| send(syncing, record, directory.into()))
+            durable.make(&record.path, directory.into())
         };
         finish().map_err(|source| UnpackError::Write { path: record.path.clone(), source })?;
     }
