@@ -133,7 +133,7 @@ impl ObjectType {
             Self::Invitation => 0x09,
             Self::LocalState => 0x0a,
             Self::StatCache => 0x0b,
-            Self::Parcel => 0x0c,
+            Self::Parcel => 0x0d,
         }
     }
 

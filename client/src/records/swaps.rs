@@ -175,7 +175,7 @@ fn the_cross_product_of_types_and_bindings() {
             objects.push((key.object_type(), binding, sealed));
         }
     }
-    assert_eq!(objects.len(), 9 * 4);
+    assert_eq!(objects.len(), 10 * 4);
     for (served_type, served_binding, sealed) in &objects {
         for (expected_type, expected_binding, _) in &objects {
             let key = world.key(*expected_type).expect("it sealed one");

@@ -61,14 +61,19 @@ fn json_is_one_document_and_stderr_only_documents() {
         .lines()
         .map(|line| serde_json::from_str(line).expect("every line is a document"))
         .collect();
-    let progress = |done, total: Option<u64>| {
+    let progress = |done, total: Option<u64>, rate: &Value, left_s: &Value| {
         json!({"schema": 1, "progress": {
             "task": "sending", "persona": "work", "done": done, "total": total, "unit": "bytes",
+            "rate": rate, "left_s": left_s,
         }})
     };
     assert_eq!(lines.first(), Some(&json!({"schema": 1, "warning": {"message": "careful"}})));
-    assert_eq!(lines.get(1), Some(&progress(0, None)));
-    assert_eq!(lines.get(lines.len() - 2), Some(&progress(13, Some(20))));
+    assert_eq!(lines.get(1), Some(&progress(0, None, &Value::Null, &Value::Null)));
+    let end = &lines[lines.len() - 2];
+    // How fast that was is the machine's matter.
+    let (rate, left_s) = (&end["progress"]["rate"], &end["progress"]["left_s"]);
+    assert!(rate.as_f64().is_some_and(|rate| rate > 0.0) && left_s.is_number(), "{end}");
+    assert_eq!(end, &progress(13, Some(20), rate, left_s));
     assert_eq!(
         lines.last(),
         Some(&json!({"schema": 1, "error": {

@@ -132,6 +132,7 @@ pub(crate) fn tree(vector: &Vector) {
         "token-record" => *keys::token_record_key(&vault()).expose(),
         "local-state" => *keys::local_state_key(&vault()).expose(),
         "stat-cache" => *keys::stat_cache_key(&vault()).expose(),
+        "parcel" => *keys::parcel_key(&vault()).expose(),
         other => panic!("no such key: {other}"),
     };
     assert_eq!(found, key);

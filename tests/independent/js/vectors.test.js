@@ -66,6 +66,7 @@ const operations = {
       'token-record': derive.deviceKey,
       'local-state': derive.localStateKey,
       'stat-cache': derive.localStateKey,
+      parcel: derive.localStateKey,
       'root-proof': derive.rootProof,
       'phrase-proof': derive.phraseProof,
       'root-verifier': derive.verifier,

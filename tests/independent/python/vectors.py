@@ -106,6 +106,7 @@ BRANCHES = {
     "keyring": lambda root: root,
     "label": keys.label,
     "local-state": keys.local_state,
+    "parcel": keys.local_state,
     "password-slot": keys.password_slot,
     "phrase-proof": keys.phrase_proof,
     "phrase-verifier": keys.verifier,

@@ -31,7 +31,7 @@ fn blob(data: &[u8]) -> bool {
 }
 
 fn sealed_object(data: &[u8]) -> bool {
-    let is_head = data.len() >= 34 && data[0] == 1 && matches!(data[1], 0x01..=0x0b);
+    let is_head = data.len() >= 34 && data[0] == 1 && matches!(data[1], 0x01..=0x0b | 0x0d);
     let head = object::head(data);
     assert_eq!(head.is_ok(), is_head, "{head:?}");
     let Ok((object_type, key_id)) = head else { return false };

@@ -82,9 +82,8 @@ fn a_push_that_is_stopped() {
                 running.signal(signal);
                 let output = running.wait(&what);
                 assert_eq!(output.code, if signal == Signal::INT { 130 } else { 137 }, "{output}");
-                if signal == Signal::INT {
-                    assert_eq!(spool(&device), 0, "{what}");
-                }
+                // What was sealed whole is kept, and nothing else.
+                assert!(spool(&device) <= usize::from(name != "the listing"), "{what}");
                 middleman.honest();
                 // Made or not made, and never something between.
                 let made = name == "the commit" && moment == Moment::Done;

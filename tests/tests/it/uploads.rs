@@ -281,7 +281,7 @@ fn a_limit_is_kept_both_ways() {
                 .run()
                 .expect(0);
             let took = began.elapsed().as_secs_f64();
-            assert!((1.8..20.0).contains(&took), "{arguments:?} took {took} s");
+            assert!((1.5..20.0).contains(&took), "{arguments:?} took {took} s");
             let lines = output.stderr.lines().filter_map(|line| {
                 let line: serde_json::Value = serde_json::from_str(line).ok()?;
                 let rate = line["progress"]["rate"].as_f64()?;
@@ -293,7 +293,7 @@ fn a_limit_is_kept_both_ways() {
     }
     for bad in ["fast", "1K", "0"] {
         let output = device.command(["push", "--limit-rate", bad, "--json"]).run().expect(2);
-        assert_eq!(output.error()["code"], "usage", "{bad}");
+        assert_eq!(output.error()["code"], "config", "{bad}");
     }
 }
 
