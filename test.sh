@@ -67,7 +67,7 @@ fi
 
 # Every kind of fault, a few times. Before a release there are more: tests/FAULTS.md.
 say "faults"
-cargo run --locked --profile ci -p keybackup-tests --bin faults -- --tier C
+"${CARGO_TARGET_DIR:-target}/ci/faults" --tier C
 
 # Half a minute a target, on what the committed corpora begin with; the tests above have run these
 # without a fuzzer already. A campaign is longer: CONTRIBUTING.md.
