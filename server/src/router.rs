@@ -28,7 +28,7 @@ use crate::http::pace::Holding;
 use crate::http::peer::{Network, Owner};
 use crate::log::RequestLog;
 use crate::state::Server;
-use crate::store::{NetworkTag, Session};
+use crate::store::{Blob, NetworkTag, Session};
 
 /// What a path names. Ids are parsed here, strictly; nothing below sees a raw path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,6 +225,23 @@ impl Call<'_> {
     pub(crate) async fn current_session(&self) -> Result<&Session, ApiError> {
         let session = self.session().await?;
         if session.epoch == session.current_epoch { Ok(session) } else { Err(ApiError::Stale) }
+    }
+
+    /// The same, and a blob of its account.
+    pub(crate) async fn current_session_and_blob(
+        &self,
+        persona: PersonaId,
+        version: Option<u64>,
+    ) -> Result<(&Session, Blob), ApiError> {
+        let (server, headers) = (self.server, self.headers());
+        let (session, blob) =
+            session::authenticate_for_blob(server, headers, persona, version).await?;
+        let session = self.session.get_or_init(|| session);
+        if session.epoch == session.current_epoch {
+            Ok((session, blob?))
+        } else {
+            Err(ApiError::Stale)
+        }
     }
 
     /// Refuses any parameter, where there is none to know.

@@ -3,13 +3,13 @@
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use keybackup_protocol::DeviceId;
 use keybackup_protocol::api::SessionGrant;
+use keybackup_protocol::{DeviceId, PersonaId};
 
 use super::token::{DeviceCookie, Token};
 use crate::error::ApiError;
 use crate::state::Server;
-use crate::store::{NewSession, Session};
+use crate::store::{Blob, NewSession, Session, StoreError};
 
 /// The session whose token the request shows. One answer for none, malformed, unknown, expired
 /// and ended ones.
@@ -19,6 +19,18 @@ pub(crate) async fn authenticate(
 ) -> Result<Session, ApiError> {
     let token = bearer(headers).ok_or(ApiError::Unauthenticated)?;
     server.store.session(&token.hash(), server.now()).await?.ok_or(ApiError::Unauthenticated)
+}
+
+/// The same, and what there is of a blob of its account.
+pub(crate) async fn authenticate_for_blob(
+    server: &Server,
+    headers: &HeaderMap,
+    persona: PersonaId,
+    version: Option<u64>,
+) -> Result<(Session, Result<Blob, StoreError>), ApiError> {
+    let token = bearer(headers).ok_or(ApiError::Unauthenticated)?.hash();
+    let found = server.store.session_and_blob(&token, server.now(), persona, version);
+    found.await?.ok_or(ApiError::Unauthenticated)
 }
 
 /// RFC 6750 section 2.1; never a query parameter, which logs would keep.

@@ -17,10 +17,16 @@ use crate::store::ROW_BYTES;
 
 /// Sends them; of the newest version that has bytes, unless `?version=N` names one.
 pub(crate) async fn read(call: &Call<'_>, persona: PersonaId) -> Result<Answer, ApiError> {
-    let session = call.current_session().await?;
-    let version = call.query("version")?;
+    let version = match call.query("version") {
+        Ok(version) => version,
+        Err(malformed) => {
+            // Strangers learn first that they are.
+            call.current_session().await?;
+            return Err(malformed);
+        }
+    };
     let store = &*call.server.store;
-    let blob = store.blob(session.account, persona, version).await?;
+    let (session, blob) = call.current_session_and_blob(persona, version).await?;
     let tag = entity_tag(&blake3::Hash::from_bytes(blob.blake3));
     if not_modified(call.headers(), &tag) {
         return Ok(Answer::empty(StatusCode::NOT_MODIFIED).with(ETAG, tag));

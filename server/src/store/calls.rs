@@ -15,12 +15,24 @@ use super::sql::{
     accounts, attempts, codes, commit, devices, epochs, invites, outbox, passwords, personas,
     quota, recovery, resets, retention, sessions, starts, undo, unlock, uploads,
 };
+use super::tx::Tx;
 use super::{
     Addition, Blob, BlobSource, Commit, CommitBytes, Credential, EpochVerifier, FinishedLogin,
     Invite, InviteTag, LoginMaterial, NewAccount, NewAttempt, NewCode, NewRegistration, NewReset,
     NewUpload, OpenedReset, PartWriter, PasswordChange, PersonaPurge, RecoveryRotation, Reset,
     Session, SqlStore, Store, StoreError, TokenHash, Undo, Unlocking, Upload, WaitingMail,
 };
+
+impl SqlStore {
+    /// Notes the last use of a session. Not waited for: at worst it ends a minute early.
+    fn touched(&self, session: Session, touch: bool, now: i64) -> Session {
+        if touch {
+            let id = session.id;
+            self.0.writer.post(move |tx| sessions::touch(tx, id, now));
+        }
+        session
+    }
+}
 
 #[async_trait::async_trait]
 impl Store for SqlStore {
@@ -205,14 +217,24 @@ impl Store for SqlStore {
     async fn session(&self, token: &TokenHash, now: i64) -> Result<Option<Session>, StoreError> {
         let token = *token;
         let found = self.0.readers.run(move |tx| sessions::find(tx, &token, now)).await?;
-        Ok(found.map(|(session, touch)| {
-            if touch {
-                // Not waited for: at worst a session ends a minute early.
-                let id = session.id;
-                self.0.writer.post(move |tx| sessions::touch(tx, id, now));
-            }
-            session
-        }))
+        Ok(found.map(|(session, touch)| self.touched(session, touch, now)))
+    }
+
+    async fn session_and_blob(
+        &self,
+        token: &TokenHash,
+        now: i64,
+        persona: PersonaId,
+        version: Option<u64>,
+    ) -> Result<Option<(Session, Result<Blob, StoreError>)>, StoreError> {
+        let token = *token;
+        let look = move |tx: &mut Tx<'_>| {
+            let Some((session, touch)) = sessions::find(tx, &token, now)? else { return Ok(None) };
+            let blob = personas::blob(tx, session.account, persona, version);
+            Ok(Some((session, touch, blob)))
+        };
+        let found = self.0.readers.run(look).await?;
+        Ok(found.map(|(session, touch, blob)| (self.touched(session, touch, now), blob)))
     }
 
     async fn end_session(&self, id: i64) -> Result<bool, StoreError> {

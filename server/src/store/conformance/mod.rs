@@ -74,7 +74,8 @@ macro_rules! conformance {
             commits: start_and_continue_a_persona, compare_and_swap, refuse_what_is_stale,
                 refuse_contradictions, leave_room_for_the_next, rename_and_restore_without_bytes, are_bounded_by_quota,
                 change_nothing_when_refused, keep_accounts_apart;
-            reads: list_one_snapshot, page_labels, cut_labels_at_a_mebibyte, give_ranges,
+            reads: list_one_snapshot, look_up_session_and_blob_at_once, page_labels,
+                cut_labels_at_a_mebibyte, give_ranges,
                 are_gone_when_they_should_be, trash_and_take_out;
             parts: hold_large_blobs, check_lengths, count_to_the_quota, count_as_files,
                 go_when_nobody_names_them;

@@ -4,7 +4,7 @@ use futures_util::TryStreamExt as _;
 use keybackup_protocol::B64;
 
 use super::fixtures::{NOW, User, assert_refused, persona};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, TokenHash};
 
 pub(crate) async fn list_one_snapshot(store: &dyn Store) {
     let user = User::register(store, 1).await;
@@ -31,6 +31,28 @@ pub(crate) async fn list_one_snapshot(store: &dyn Store) {
         (persona(2), 2, b"label 2".as_slice(), NOW),
     ];
     assert_eq!(seen, expected);
+}
+
+pub(crate) async fn look_up_session_and_blob_at_once(store: &dyn Store) {
+    let (user, other) = (User::register(store, 1).await, User::register(store, 2).await);
+    user.commit(user.push(persona(1), 0, 1, b"x")).await;
+    let look = async |token: u8, version| {
+        let token = TokenHash([token; 32]);
+        store.session_and_blob(&token, NOW, persona(1), version).await.expect("answers")
+    };
+    let (session, blob) = look(1, None).await.expect("it holds");
+    assert_eq!((session.id, session.account), (user.session_id, user.account));
+    assert_eq!(blob.expect("is there").version, 1);
+    assert_refused!(look(1, Some(2)).await.expect("it holds").1, StoreError::Gone);
+    // Another account has another persona of that id, or none.
+    let (session, blob) = look(2, None).await.expect("it holds");
+    assert_eq!(session.account, other.account);
+    assert_refused!(blob, StoreError::Gone);
+    assert!(look(9, None).await.is_none());
+    let late = NOW + 100_000_000;
+    let token = TokenHash([1; 32]);
+    let found = store.session_and_blob(&token, late, persona(1), None).await.expect("answers");
+    assert!(found.is_none(), "its time is over");
 }
 
 pub(crate) async fn page_labels(store: &dyn Store) {

@@ -183,6 +183,16 @@ pub trait Store: AccountStore {
     /// The session with this token, if it holds; its last use is noted, to the minute.
     async fn session(&self, token: &TokenHash, now: i64) -> Result<Option<Session>, StoreError>;
 
+    /// The same, and what [`blob`](Self::blob) says to its account, in one look: of all requests this is
+    /// made most.
+    async fn session_and_blob(
+        &self,
+        token: &TokenHash,
+        now: i64,
+        persona: PersonaId,
+        version: Option<u64>,
+    ) -> Result<Option<(Session, Result<Blob, StoreError>)>, StoreError>;
+
     /// Ends a session; false when there was none.
     async fn end_session(&self, id: i64) -> Result<bool, StoreError>;
 
