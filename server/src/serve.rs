@@ -111,8 +111,9 @@ async fn connection(
     let holding = Holding::default();
     let guard_times = GuardTimes { head: times.head, write: times.write };
     let guard = Guard::new(stream, guard_times, holding.clone());
+    // In a place of its own: an idle connection holds no room for the largest of all handlers.
     let service = service_fn(move |request| {
-        router::answer(Arc::clone(&server), peer, holding.clone(), request)
+        Box::pin(router::answer(Arc::clone(&server), peer, holding.clone(), request))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
