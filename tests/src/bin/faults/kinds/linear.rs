@@ -47,8 +47,8 @@ pub(super) fn unit(place: &mut Place) -> Outcome {
             }
         }
     });
-    // One last look, when all is quiet.
-    assert_eq!(racers[0].look(), 1, "the server can't say what stands");
+    // One last look, when all is quiet; a connection may be one to a server that was killed.
+    assert!((0..3).any(|_| racers[0].look() == 1), "the server can't say what stands");
     let history: Vec<_> = racers.iter().flat_map(|racer| racer.history.clone()).collect();
     if let Err(wrong) = check(&history) {
         let text = format!("{history:#?}");

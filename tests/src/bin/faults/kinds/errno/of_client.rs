@@ -84,9 +84,8 @@ fn pull(client: &Client, place: &mut Place) -> (u64, bool) {
     client.profile_parses();
     client.pull().run().expect(0);
     client.back_is_whole();
-    // Where the directory that it was pushed from could not be looked at, the pull has tied the
-    // persona to its destination, and a push from elsewhere wants a word.
-    client.push().arg("--force").run().expect(0);
+    // It still belongs to the directory that it was pushed from.
+    client.push().run().expect(0);
     client.sweep();
     (count, output.code != 0)
 }
